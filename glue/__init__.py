@@ -1,0 +1,1 @@
+"""Glue: one story about every tenant, told by Keycloak, Lago and Keygen together."""

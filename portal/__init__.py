@@ -1,0 +1,1 @@
+"""Portal: pages for customers and operators. May import anything in glue; glue never imports portal."""
