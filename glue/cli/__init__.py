@@ -1,0 +1,47 @@
+"""The command line: a module per noun that parses, calls, prints and exits. May import everything in glue but portal.
+
+Exit codes of every command: 0 done (or nothing to do), 1 failed, 2 wrong use or changes waiting (``glue plan``),
+3 refused by a rule, 4 an upstream could not be reached, 130 interrupted.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+# A noun's module is imported only when the noun is used: a command starts in the time of its own imports.
+# A module offers `app` (a Typer with the noun's verbs) or `command` (a function: the noun is the whole command).
+NOUNS = {
+    "sandbox": "Run the Lago, Keygen or identity sandbox.",
+    "keycloak": "Install, start and stop a real Keycloak on this machine.",
+    "agents": "The agent registry, and what a request would need.",
+    "do": "Plain language to one command, shown before it runs.",
+    "runs": "Agent runs: list, show, cancel, resume, export, deduplicate.",
+}
+
+
+def build(words: list[str]) -> typer.Typer:
+    """The command tree for ``words``: all nouns with their help, the one asked for with its verbs."""
+    root = typer.Typer(name="glue", no_args_is_help=True, help="Keeps Keycloak, Lago and Keygen telling one story about every tenant.")
+    asked = next((word for word in words if not word.startswith("-")), None)
+    everything = any("_COMPLETE" in name for name in os.environ)
+    for noun, help_text in NOUNS.items():
+        if noun != asked and not everything:
+            root.command(noun, help=help_text)(_elsewhere)
+            continue
+        module = import_module(f"glue.cli.{noun.replace('-', '_')}")
+        if hasattr(module, "app"):
+            root.add_typer(module.app, name=noun, help=help_text)
+        else:
+            root.command(noun, help=help_text)(module.command)
+    return root
+
+
+def _elsewhere() -> None:
+    """Stands for a noun in the overview; the noun itself is built when it is asked for."""
+
+
+def main() -> None:
+    """Entry point of ``glue``."""
+    build(sys.argv[1:])()
