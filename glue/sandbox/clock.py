@@ -43,5 +43,5 @@ class VirtualClock:
 
 def parse_instant(text: str) -> datetime:
     """Read an ISO 8601 instant; without an offset it is UTC. Raises ValueError."""
-    instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    instant = datetime.fromisoformat(text)
     return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +87,7 @@ def serve(
     control_listener: socket.socket,
     ready: Answer,
     as_json: bool,
-    background: Callable[[], Awaitable[None]] | None = None,
+    background: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. ``ready`` is printed once both ports answer; ``background`` runs beside them."""
     asyncio.run(_serve(app, control, listener, control_listener, ready, as_json, background))
@@ -100,7 +100,7 @@ async def _serve(
     control_listener: socket.socket,
     ready: Answer,
     as_json: bool,
-    background: Callable[[], Awaitable[None]] | None,
+    background: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> None:
     servers = [_server(app), _server(control)]
     control_task = asyncio.create_task(servers[1].serve(sockets=[control_listener]))
@@ -115,8 +115,10 @@ async def _serve(
     servers[1].should_exit = True
     if worker is not None:
         worker.cancel()
-    await asyncio.gather(control_task, *([worker] if worker else []), return_exceptions=True)
+    await asyncio.gather(control_task, *filter(None, [worker]), return_exceptions=True)
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=1))
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
+    )
