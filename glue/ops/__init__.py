@@ -1,0 +1,1 @@
+"""Operations: doctor, seed, backup, restore, the native Keycloak, the local stack. May import every room below wiring."""

@@ -1,0 +1,63 @@
+"""What the hot path knows about a tenant: everything that `check` needs, decided beforehand by convergence."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from glue.rules.facts import Role
+from glue.rules.names import TenantId
+from glue.rules.standing import Standing
+from glue.rules.tiers import BlindAllowance
+
+
+@dataclass(frozen=True, slots=True)
+class MeterGrant:
+    """Limit per billing period in units (None: unlimited). ``blind``: deny, allow, or an allowance."""
+
+    limit: int | None
+    hard: bool
+    blind: str | BlindAllowance = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseGrant:
+    """A license as the hot path sees it, found by the SHA-256 of its key (hex)."""
+
+    id: str
+    key_digest: str
+    usable: bool
+    reason: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The running billing period and the subscription row usage is sent to. Half-open: [started_at, ends_at)."""
+
+    subscription_external_id: str
+    subscription_lago_id: str
+    plan_code: str
+    subscription_started_at: datetime
+    started_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One tenant at one instant. ``version`` grows with every publication; ``confirmed_at`` is when it was last seen true."""
+
+    tenant: TenantId
+    version: int
+    standing: Standing
+    reason: str
+    tier: str
+    confirmed_at: datetime
+    features: dict[str, bool] = field(default_factory=dict)
+    meters: dict[str, MeterGrant] = field(default_factory=dict)
+    period: Period | None = None
+    members: dict[str, frozenset[Role]] = field(default_factory=dict)  # user id (token `sub`) → roles; programs are members too
+    licenses: tuple[LicenseGrant, ...] = ()
+    prepaid_balance_cents: int | None = None
+    unit_prices: dict[str, Decimal] = field(default_factory=dict)  # meter → highest price of a unit, for prepaid checks
+    run_concurrency: int = 1
+    max_credits_per_run: int = 0

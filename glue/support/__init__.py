@@ -1,0 +1,1 @@
+"""Support: tickets, feedback, beta cohorts. May import doors, converge, meter and below."""
