@@ -1,0 +1,1 @@
+"""Alembic's scripts, a tree per store: ``main`` and ``meter``. Run by ``glue.ops.schema``."""
