@@ -1,0 +1,5 @@
+"""``python -m glue`` is the command line."""
+
+from glue.cli import main
+
+main()
