@@ -13,6 +13,14 @@ import typer
 # A noun's module is imported only when the noun is used: a command starts in the time of its own imports.
 # A module offers `app` (a Typer with the noun's verbs) or `command` (a function: the noun is the whole command).
 NOUNS = {
+    "demo": "Play one customer's story end to end on this machine.",
+    "up": "Start the whole stack on this machine and leave it running.",
+    "init": "Write a complete set of settings with fresh secrets.",
+    "serve": "Run the service: API, doors, portal and worker.",
+    "doctor": "What is wrong with this installation, and how to mend it.",
+    "plan": "What applying the declared files would change.",
+    "apply": "Make the systems say what the files declare.",
+    "export": "Write files from running systems.",
     "sandbox": "Run the Lago, Keygen or identity sandbox.",
     "keycloak": "Install, start and stop a real Keycloak on this machine.",
     "agents": "The agent registry, and what a request would need.",
