@@ -1,0 +1,114 @@
+"""``glue keycloak``: install, prepare and start a real Keycloak on this machine."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from glue.errors import GlueError
+from glue.ops import keycloak_install as installed
+from glue.ops.keycloak_prepared import archive_classes
+from glue.ops.keycloak_prepared import prepare as prepare_realm
+from glue.ops.keycloak_server import REALM_FOLDER, Running
+from glue.ops.keycloak_server import start as start_server
+
+app = typer.Typer(no_args_is_help=True)
+
+Repository = Annotated[
+    str, typer.Option(envvar="GLUE_MAVEN_REPOSITORY", help="Base address of a Maven repository, for a host without Maven.")
+]
+RealmFolder = Annotated[Path, typer.Option(help="Folder with the realm file and the themes.", exists=True, file_okay=False)]
+
+
+@app.command()
+def install(repository: Repository = installed.REPOSITORY) -> None:
+    """Fetch, check, unpack and build Keycloak in the cache (some 360 MB); nothing to do when it is there."""
+    with _told() as report:
+        folder = installed.install(repository=repository, report=report)
+        java = installed.get_java()
+    typer.echo(f"Keycloak {installed.VERSION} is in {folder}; it runs on Java {java.major} from {java.source} ({java.home}).")
+
+
+@app.command()
+def prepare(repository: Repository = installed.REPOSITORY, realm_folder: RealmFolder = REALM_FOLDER) -> None:
+    """Install, import the realm once and archive Java's classes (166 MB), so that every later start is quick."""
+    with _told() as report:
+        installed.install(repository=repository, report=report)
+        folder = prepare_realm(realm_folder, _given(), report=report)
+        archived = archive_classes(folder, realm_folder, report=report)
+    typer.echo(f"The realm is prepared in {folder}{'' if archived else '; this Java is too old for an archive of classes'}.")
+
+
+@app.command()
+def start(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    management_port: Annotated[int, typer.Option(help="Port of health and metrics on loopback; 0 takes a free one.")] = 0,
+    home: Annotated[Path | None, typer.Option(help="Folder that keeps the data; without it they go with the server.")] = None,
+    realm_folder: RealmFolder = REALM_FOLDER,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+) -> None:
+    """Start Keycloak with the realm and stay until Ctrl-C or SIGTERM.
+
+    GLUE_… variables in the environment fill the placeholders of the realm file; secrets that are not given are made up.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    with _told() as report:
+        running = start_server(
+            realm_folder=realm_folder, values=_given(), port=port, management_port=management_port, home=home, report=report
+        )
+    with running:
+        facts = running.facts()
+        typer.echo(json.dumps(facts) if as_json else "\n".join(f"{name:>22}  {value}" for name, value in facts.items()))
+        sys.stdout.flush()
+        _stay(running)
+
+
+def _stay(running: Running) -> None:
+    code = running.process.popen.wait()
+    typer.echo(f"Keycloak ended by itself with code {code}; see {running.log_file}.", err=True)
+    raise typer.Exit(1)
+
+
+def _interrupt(_: int, __: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _given() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("GLUE_") and value}
+
+
+@contextmanager
+def _told() -> Iterator[installed.Report]:
+    """Show progress on a terminal (on stderr), one line a step elsewhere; turn errors into a message and an exit code."""
+    console = Console(stderr=True)
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console, transient=True)
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, whole: int) -> None:
+        if what not in tasks:
+            for earlier in tasks.values():
+                bar.remove_task(earlier) if earlier in bar.task_ids else None
+            tasks[what] = bar.add_task(what, total=whole or None)
+            if not console.is_terminal:
+                console.print(f"{what} …")
+        bar.update(tasks[what], completed=done, total=whole or None)
+
+    try:
+        if console.is_terminal:
+            with bar:
+                yield report
+        else:
+            yield report
+    except GlueError as error:
+        console.print(f"{error.title}: {error.detail}", style="red", markup=False, highlight=False, soft_wrap=True)
+        if error.remedy:
+            console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
