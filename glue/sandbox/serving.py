@@ -88,9 +88,13 @@ def serve(
     ready: Answer,
     as_json: bool,
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    date_header: bool = True,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. ``ready`` is printed once both ports answer; ``background`` runs beside them."""
-    asyncio.run(_serve(app, control, listener, control_listener, ready, as_json, background))
+    """Serve until SIGINT or SIGTERM. ``ready`` is printed once both ports answer; ``background`` runs beside them.
+
+    ``date_header`` false: ``app`` tells the (virtual) date itself.
+    """
+    asyncio.run(_serve(app, control, listener, control_listener, ready, as_json, background, date_header))
 
 
 async def _serve(
@@ -101,8 +105,9 @@ async def _serve(
     ready: Answer,
     as_json: bool,
     background: Callable[[], Coroutine[Any, Any, None]] | None,
+    date_header: bool,
 ) -> None:
-    servers = [_server(app), _server(control)]
+    servers = [_server(app, date_header=date_header), _server(control)]
     control_task = asyncio.create_task(servers[1].serve(sockets=[control_listener]))
     main_task = asyncio.create_task(servers[0].serve(sockets=[listener]))
     while not all(server.started for server in servers) and not main_task.done():
@@ -118,7 +123,7 @@ async def _serve(
     await asyncio.gather(control_task, *filter(None, [worker]), return_exceptions=True)
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
-    )
+def _server(app: ASGIApp, *, date_header: bool = True) -> uvicorn.Server:
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    config.server_header, config.date_header = False, date_header
+    return uvicorn.Server(config)

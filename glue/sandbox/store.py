@@ -22,11 +22,13 @@ class Table:
 
     def put(self, row_id: str, row: Document) -> Document:
         """Store ``row`` under ``row_id`` (replacing) and return it. Call again after changing a row in place."""
-        self._forget_keys(row_id)
-        self._rows[row_id] = row
-        self._keys[row_id] = {field: row.get(field) for field in self._index}
-        for field, value in self._keys[row_id].items():
-            self._index[field][value][row_id] = None
+        old, new = self._keys.get(row_id, {}), {field: row.get(field) for field in self._index}
+        for field, value in new.items():
+            if field not in old or old[field] != value:  # a row keeps its place unless its value changes
+                if field in old:
+                    self._index[field][old[field]].pop(row_id, None)
+                self._index[field][value][row_id] = None
+        self._rows[row_id], self._keys[row_id] = row, new
         self._store.write(self._kind, row_id, row)
         return row
 
