@@ -79,6 +79,13 @@ class MailSettings(_Part):
     starttls: bool = Field(True, description="Insist on STARTTLS.")
 
 
+class WebhookSettings(_Part):
+    lago_url: str = Field("", description="Address at which Lago reaches /webhooks/lago; registered at the start when set.")
+    keygen_url: str = Field(
+        "", description="Address (https, by name) at which Keygen reaches /webhooks/keygen; registered at the start when set."
+    )
+
+
 class Settings(BaseSettings):
     """All settings, frozen. Build with ``load``."""
 
@@ -99,6 +106,7 @@ class Settings(BaseSettings):
     lago: LagoSettings
     keygen: KeygenSettings
     mail: MailSettings
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:

@@ -101,7 +101,9 @@ class Systems:
         self._attach(str(self._keygen.create_policy(str(product["id"]), body)["id"]), item)
 
     def _attach(self, policy_id: str, item: Declared) -> None:
-        self._keygen.set_policy_entitlements(policy_id, frozenset(item.raw["entitlements"]))
+        wanted = frozenset(item.raw["entitlements"])
+        self._keygen.attach_policy_entitlements(policy_id, wanted)
+        self._keygen.detach_policy_entitlements(policy_id, frozenset(self._keygen.policy_entitlements(policy_id)) - wanted)
 
     def _id(self, item: Declared) -> str:
         return str(self._list(item.system, item.kind)[item.key]["id"])

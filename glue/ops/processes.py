@@ -19,7 +19,9 @@ Ready = dict[str, Any]
 class Process:
     """One running program. Its output goes to ``log``; ``ready`` is the JSON line it printed."""
 
-    def __init__(self, name: str, words: list[str], *, log: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, words: list[str], *, log: Path, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         """Start ``glue WORDS``. Raises nothing yet: call ``wait_ready``."""
         self.name = name
         self.log = log
@@ -34,6 +36,7 @@ class Process:
             stderr=self._output,
             stdin=subprocess.DEVNULL,
             env=dict(os.environ if environ is None else environ),
+            cwd=cwd,
             # Ctrl-C reaches the whole terminal group: only the parent may react, and it stops the rest in order.
             start_new_session=True,
         )
