@@ -1,0 +1,1 @@
+"""The admin REST API, a module per part of it."""
