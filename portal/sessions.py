@@ -1,0 +1,33 @@
+"""Server-side sessions: the cookie is a random id under the ``__Host-`` prefix, everything else stays with us."""
+
+import json
+
+from anyio.to_thread import run_sync
+from starsessions import SessionStore
+
+from glue.actions.signins import Signins
+
+COOKIE = "__Host-session"
+LIFETIME_SECONDS = 10 * 3600
+
+
+class SqlStore(SessionStore):
+    """starsessions' store over our table."""
+
+    def __init__(self, signins: Signins) -> None:
+        self._signins = signins
+
+    async def read(self, session_id: str, lifetime: int) -> bytes:  # noqa: ARG002 the row knows its own end
+        return await run_sync(self._signins.read, session_id)
+
+    async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002
+        person = json.loads(data).get("person", {})
+
+        def store() -> None:
+            self._signins.write(session_id, data, seconds=ttl, subject=person.get("sub", ""), identity_session=person.get("sid", ""))
+
+        await run_sync(store)
+        return session_id
+
+    async def remove(self, session_id: str) -> None:
+        await run_sync(self._signins.remove, session_id)
