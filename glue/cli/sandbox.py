@@ -60,3 +60,26 @@ def keygen(
         trust=trust,
         resolve=dict(pair.split("=", 1) for pair in resolve or []),
     )
+
+
+@app.command()
+def lago(
+    port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 0,
+    control_port: Annotated[int, typer.Option(help="Port that moves the clock, runs jobs, resets and breaks; 0 takes a free one.")] = 0,
+    state: Annotated[Path | None, typer.Option(help="Folder that keeps everything; without it nothing is kept.")] = None,
+    clock: Annotated[Path | None, typer.Option(help="File of a clock shared with other sandboxes.")] = None,
+    now: Annotated[str | None, typer.Option(help="Start at this instant (ISO 8601) instead of the present.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as one line of JSON.")] = False,
+) -> None:
+    """A Lago 1.51.0, open-source edition: plans, subscriptions, usage, invoices, webhooks."""
+    from glue.sandbox.clock import parse_instant
+    from glue.sandbox.lago.server import run
+
+    run(
+        port=port,
+        control_port=control_port,
+        state=state,
+        as_json=as_json,
+        clock_file=clock,
+        now=parse_instant(now) if now else None,
+    )

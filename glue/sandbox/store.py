@@ -50,6 +50,14 @@ class Table:
         rows = self.by(field, value)
         return rows[-1] if rows else None
 
+    def values(self, field: str) -> list[Any]:
+        """The values that an indexed ``field`` has in some row."""
+        return [value for value, rows in self._index[field].items() if rows]
+
+    def newest_first(self) -> Iterator[Document]:
+        """All rows, the last one created first; nothing may be put or removed meanwhile."""
+        return reversed(self._rows.values())
+
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._rows.values()))
 
