@@ -1,0 +1,68 @@
+"""Three-way merge of one part: what should be, what was found, and what we last wrote there.
+
+A foreign edit of one of our copies stays when it restricts (a person meant it: it needs a decision) and is reverted
+when it permits or cannot be ordered. Our own earlier value is simply replaced.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from glue.rules.changes import Applied, Change, Finding, FindingState, Part, Plain, Want, compare
+
+STUCK_AFTER = 3
+STUCK_RETRY = timedelta(days=1)
+NOTHING = Applied()
+
+# Found off without our having ever written them (a database made anew from the three systems): a person's doing.
+SWITCHES = frozenset({"license.suspended", "organization.enabled"})
+
+
+def merge(
+    part: Part,
+    wanted: Mapping[str, Want],
+    found: Mapping[str, Plain],
+    applied: Mapping[str, Applied],
+    *,
+    now: datetime,
+    ranks: dict[str, int] | None = None,
+) -> tuple[list[Change], list[Finding], dict[str, Plain]]:
+    """Changes to write, differences to show, and values that are as they should be (to remember as applied)."""
+    changes: list[Change] = []
+    findings: list[Finding] = []
+    settled: dict[str, Plain] = {}
+    for field, want in wanted.items():
+        name = f"{part}.{field}"
+        have = found.get(field)
+        base = applied.get(name, NOTHING)
+        ours = (base.known and have == base.value) or (base.is_writing and have == base.writing)
+        if have == want.value:
+            # A value that somebody else set is not remembered as ours: when we want another later, theirs still counts.
+            if ours or not base.known:
+                settled[name] = have
+            continue
+        direction = compare(name, have, want.value, ranks=ranks)
+        if not ours and direction > 0 and (base.known or name in SWITCHES):
+            because = f"{have!r} was set by somebody else and restricts; {want.because}"
+            findings.append(Finding(name, want.value, have, because))
+        elif base.attempts >= STUCK_AFTER and base.is_writing and base.writing == want.value and not _due(base, now):
+            because = f"Written {base.attempts} times without effect. {base.error}".strip()
+            findings.append(Finding(name, want.value, have, because, FindingState.STUCK))
+        else:
+            changes.append(
+                Change(
+                    part,
+                    field,
+                    have,
+                    want.value,
+                    want.because,
+                    restrictive=direction < 0,
+                    adds=direction > 0,
+                    asked=want.asked,
+                    foreign=base.known and not ours,
+                )
+            )
+    return changes, findings, settled
+
+
+def _due(base: Applied, now: datetime) -> bool:
+    return base.tried_at is None or now >= base.tried_at + STUCK_RETRY
