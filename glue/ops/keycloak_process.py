@@ -56,7 +56,7 @@ class Process:
                         continue
                 except httpx.TransportError:
                     pass  # not listening yet
-                time.sleep(0.05)
+                time.sleep(0.1)
 
     def stop(self, *, patience_seconds: float = STOP_SECONDS) -> None:
         """End it in good order; its process group is killed only when it does not go within ``patience_seconds``."""
@@ -119,6 +119,7 @@ def launch(
             f"--http-management-port={management_port}",
             "--shutdown-delay=0s",
             "--shutdown-timeout=1s",
+            "--log-level=info,io.smallrye.health:error",  # else every poll of a starting server is a line
             *words,
         ],
     )
