@@ -1,6 +1,6 @@
 """Signing in and out through Keycloak: code flow with PKCE, ``iss`` compared, back-channel logout, no passwords here."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 from anyio.to_thread import run_sync
@@ -105,7 +105,7 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
         return RedirectResponse(str(end.copy_merge_params(params | ({"id_token_hint": id_token} if id_token else {}))), 303)
 
     @router.post("/backchannel-logout")
-    def end_session(logout_token: str = Form()) -> Response:
+    def end_session(logout_token: Annotated[str, Form()]) -> Response:
         """Keycloak says that a session is over (OpenID Connect Back-Channel Logout 1.0)."""
         claims = _verified(
             logout_token, keycloak.jwks(), issuer=identity.issuer_url, audience=identity.portal_client_id, now=clock.wall().timestamp()

@@ -55,8 +55,9 @@ class Process:
         deadline = time.monotonic() + seconds
         while not self._answered.wait(0.05):
             if not self.running or time.monotonic() > deadline:
+                said = self._tail()
                 self.stop()
-                raise Unavailable(f"{self.name} did not start: {self._tail()}", remedy=f"The whole log is {self.log}.")
+                raise Unavailable(f"{self.name} did not start: {said}", remedy=f"The whole log is {self.log}.")
         return self.ready
 
     def stop(self, seconds: float = 10) -> None:

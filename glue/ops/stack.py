@@ -88,6 +88,20 @@ class Stack:
             self.report(f"Stopping {name}")
             self.processes.pop(name).stop()
 
+    def addresses(self) -> dict[str, str]:
+        """Where a person finds each part."""
+        keycloak = self.ready("keycloak")
+        return {
+            "Portal": self.public_url,
+            "Login page": f"{self.public_url}/auth/login",
+            "Operator page": f"{self.public_url}/operator",
+            "API docs": f"{self.public_url}/docs",
+            "Mail sink": self.ready("mail")["url"],
+            "Keycloak": keycloak["url"],
+            "Lago": self.ready("lago")["url"],
+            "Keygen": self.ready("keygen")["url"],
+        }
+
     def __enter__(self) -> Self:
         return self
 
