@@ -19,7 +19,7 @@ def builtin() -> Document:
     return loaded
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
+class Refusal(Exception):
     """Ends a request with this status and JSON body."""
 
     def __init__(self, status: int, body: Document | None, headers: dict[str, str] | None = None) -> None:

@@ -16,6 +16,7 @@ FLAGS = {
     "userinfo": ("userinfo.token.claim", "id.token.claim"),
     "introspection": ("introspection.token.claim", "access.token.claim"),
 }
+NOT_IN_USERINFO = ("oidc-audience-mapper", "oidc-acr-mapper")
 MEMBERSHIP, MEMBER_GROUPS = "oidc-organization-membership-mapper", "oidc-organization-group-membership-mapper"
 
 
@@ -38,7 +39,7 @@ def map_claims(subject: Subject, kind: str) -> Document:
     mappers = [mapper for row in subject.granted.rows for mapper in row["protocolMappers"]] + subject.client["protocolMappers"]
     for mapper in sorted(mappers, key=lambda mapper: mapper["protocolMapper"] == MEMBER_GROUPS):
         config = mapper["config"]
-        if kind == "userinfo" and mapper["protocolMapper"] == "oidc-audience-mapper":
+        if kind == "userinfo" and mapper["protocolMapper"] in NOT_IN_USERINFO:
             continue
         if next((config[flag] for flag in FLAGS[kind] if flag in config), "false") == "true":
             _apply(subject, mapper["protocolMapper"], config, claims)

@@ -154,7 +154,7 @@ def fits_redirect(client: Document, uri: str) -> bool:
     root = (client.get("rootUrl") or "").rstrip("/")
     for allowed in client["redirectUris"]:
         pattern = root + allowed if allowed.startswith("/") else allowed
-        if uri == pattern or (pattern.endswith("*") and uri.split("?")[0].startswith(pattern[:-1]) and "#" not in uri):
+        if uri == pattern or (pattern.endswith("*") and uri.split("?", maxsplit=1)[0].startswith(pattern[:-1]) and "#" not in uri):
             return True
     return False
 

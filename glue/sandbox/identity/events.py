@@ -23,7 +23,7 @@ def note_event(
     settings = realm.settings
     if not settings["eventsEnabled"] or kind not in (settings.get("enabledEventTypes") or builtin()["event_types"]):
         return
-    row = {"id": new_id(), "time": realm.now_ms(), "type": kind, "realmId": realm.id, "clientId": client, "userId": user}
+    row: Document = {"id": new_id(), "time": realm.now_ms(), "type": kind, "realmId": realm.id, "clientId": client, "userId": user}
     row |= {"sessionId": session, "ipAddress": "127.0.0.1", "error": error}
     row["details"] = {name: value for name, value in details.items() if value is not None} or None
     realm.events.put(row["id"], {name: value for name, value in row.items() if value is not None})

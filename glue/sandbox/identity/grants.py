@@ -122,7 +122,7 @@ def _by_code(realm: Realm, client: Document, form: Form) -> Document:
     if not text:
         raise oauth(400, "invalid_request", "Missing parameter: code")
     code = realm.codes.get(text.split(".")[0])
-    session = live_session(realm, code["session"], offline=code["offline"]) if code else None
+    session = live_session(realm, code["session"]) if code else None
     refused = oauth(400, "invalid_grant", "Code not valid")
     if code is None or session is None or code["client"] != client["id"]:
         note_event(realm, "CODE_TO_TOKEN_ERROR", client=client["clientId"], error="invalid_code", grant_type="authorization_code")
@@ -141,8 +141,11 @@ def _by_code(realm: Realm, client: Document, form: Form) -> Document:
     if user is None or not user["enabled"]:
         raise oauth(400, "invalid_grant", "User disabled")
     granted = for_user(realm, grant(realm, client, code["scope"]), user)
-    made = issue(subject_of(realm, user, client, granted, session), session, how="ac", nonce=code.get("nonce"))
     touch(realm, session)
+    if granted.offline:
+        session = start_session(realm, user, sid=session["id"], offline=True, notes=session["notes"])
+        join_client(realm, session, client)
+    made = issue(subject_of(realm, user, client, granted, session), session, how="ac", nonce=code.get("nonce"))
     told = {"grant_type": "authorization_code", "code_id": session["id"], "client_auth_method": _method(client)}
     note_event(realm, "CODE_TO_TOKEN", client=client["clientId"], user=user["id"], session=session["id"], **made.details, **told)
     return made.body

@@ -95,6 +95,7 @@ def _public(key: RSAKey, algorithm: str, use: str) -> dict[str, Any]:
 def _certificate(key: RSAKey) -> bytes:
     """A self-signed certificate of fixed dates and number, so that it is the same at every start."""
     private = key.private_key
+    assert private, "only our own keys come here"
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "glue")])
     start = datetime(2026, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(1)

@@ -32,7 +32,7 @@ def set_password(realm: Realm, user: Document, password: str) -> None:
 
 def is_password(user: Document, password: str) -> bool:
     kept = user.get("password")
-    return bool(kept) and hmac.compare_digest(kept["hash"], _hash(password, kept["salt"]))
+    return kept is not None and hmac.compare_digest(kept["hash"], _hash(password, kept["salt"]))
 
 
 def credential_page(kept: Document) -> Document:

@@ -35,8 +35,8 @@ def seconds_left(realm: Realm, row: Document) -> int:
     """How long a refresh token of that session lives; 0 for offline ones: without end."""
     if row["offline"]:
         return 0
-    left = row["start"] + realm.settings["ssoSessionMaxLifespan"] - realm.now()
-    return min(realm.settings["ssoSessionIdleTimeout"], left)
+    left: int = row["start"] + realm.settings["ssoSessionMaxLifespan"] - realm.now()
+    return min(int(realm.settings["ssoSessionIdleTimeout"]), left)
 
 
 def join_client(realm: Realm, row: Document, client: Document, **kept: Any) -> Document:

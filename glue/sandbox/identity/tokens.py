@@ -163,7 +163,7 @@ def introspect(realm: Realm, token: str, caller: Document) -> Document:
     if lost_organization(realm, checked):
         raise oauth(400, "invalid_request", "Failed to introspect token.")
     mapped = map_claims(checked.subject(realm), "introspection")
-    kept = {name: checked.claims[name] for name in ("exp", "iat", "jti", "iss", "sub", "typ", "azp", "sid", "acr", "scope", "nonce") if name in checked.claims}
+    kept: Document = {name: checked.claims[name] for name in ("exp", "iat", "jti", "iss", "sub", "typ", "azp", "sid", "acr", "scope", "nonce") if name in checked.claims}
     own = [aud] if isinstance(aud, str) else aud
     kept["aud"] = audience(None, list(dict.fromkeys([*own, *mapped.pop("aud")])))
     kept |= mapped | {"client_id": checked.client["clientId"], "username": checked.user["username"]}

@@ -4,7 +4,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-from glue.sandbox.identity.admin.calls import READ_CLIENTS, READ_EVENTS, READ_REALM, READ_USERS, WRITE_EVENTS, WRITE_REALM, Call, Handler, stripped
+from glue.sandbox.identity.admin.calls import (
+    READ_CLIENTS,
+    READ_EVENTS,
+    READ_REALM,
+    READ_USERS,
+    WRITE_EVENTS,
+    WRITE_REALM,
+    Call,
+    Handler,
+    stripped,
+)
 from glue.sandbox.identity.answers import Document, answer, builtin, created, done, error, message
 from glue.sandbox.identity.events import list_admin_events, list_events
 from glue.sandbox.identity.passwords import unknown_policies

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
-from glue.sandbox.identity.admin import clients, organizations, people, realm as realms
+from glue.sandbox.identity.admin import clients, organizations, people
+from glue.sandbox.identity.admin import realm as realms
 from glue.sandbox.identity.admin.calls import Call, Handler, open_call
 from glue.sandbox.identity.answers import answer, builtin, error, nothing_there
 from glue.sandbox.identity.state import Realm, pick

@@ -1,0 +1,2 @@
+"use strict";
+document.getElementById("login-select-toggle").addEventListener("change", (event) => { location.href = event.target.value; });
