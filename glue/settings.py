@@ -142,7 +142,7 @@ def known_names() -> dict[str, str]:
 def unknown_names(environ: dict[str, str]) -> list[str]:
     """Variables that begin with GLUE_ and are not read: most likely misspelt."""
     known = known_names()
-    return sorted(name for name in environ if name.startswith("GLUE_") and name.removesuffix("_FILE") not in known)
+    return sorted(name for name in environ if name.startswith("GLUE_") and not {name, name.removesuffix("_FILE")} & known.keys())
 
 
 def _tree(environ: dict[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Exit codes of every command: 0 done (or nothing to do), 1 failed, 2 wrong use or
 3 refused by a rule, 4 an upstream could not be reached, 130 interrupted.
 """
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -52,4 +53,7 @@ def _elsewhere() -> None:
 
 def main() -> None:
     """Entry point of ``glue``."""
+    from glue.logs import configure
+
+    configure("console", level=logging.WARNING)
     build(sys.argv[1:])()

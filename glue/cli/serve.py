@@ -25,7 +25,7 @@ def command(
     """Run the API, the doors, the portal and the worker until SIGTERM or Ctrl-C."""
     from glue import wiring
     from glue.app import create_app
-    from glue.app.logs import configure
+    from glue.logs import configure
 
     with reporting_errors():
         services = wiring.services()
@@ -40,7 +40,7 @@ def command(
             services.stop()
 
 
-async def _serve(app: object, settings: object, tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:  # noqa: PLR0917
+async def _serve(app: object, settings: object, tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:
     import uvicorn
 
     from glue.settings import Settings

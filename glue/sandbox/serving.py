@@ -23,7 +23,8 @@ MoveClock = Callable[[Any], Awaitable[None]]
 
 def bind(port: int) -> socket.socket:
     """A listening socket on loopback; port 0 takes a free one."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named: asyncio turns Nagle's algorithm off only on sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     return listener

@@ -12,8 +12,8 @@ _SECRET = re.compile(r"(?i)(authorization|secret|password|token|api_?key|hmac|co
 _BEARER = re.compile(r"(?i)\b(bearer|license|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 
-def configure(log_format: str = "json") -> None:
-    """Set up logging for this process; ``json`` or ``console``."""
+def configure(log_format: str = "json", *, level: int = logging.INFO) -> None:
+    """Set up logging for this process, on standard error; ``json`` or ``console``."""
     renderer: Any = (
         structlog.processors.JSONRenderer(serializer=lambda value, **_: orjson.dumps(value, default=str).decode())
         if log_format == "json"
@@ -28,7 +28,7 @@ def configure(log_format: str = "json") -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
