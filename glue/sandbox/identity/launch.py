@@ -84,8 +84,9 @@ def run(
 
 
 def _with_smtp(given: Document, smtp: str | None) -> Document:
-    """The realm with its mail server replaced by ``host:port``."""
+    """The realm with its mail server replaced by a plain one at ``host:port``."""
     if smtp is None:
         return given
     host, _, port = smtp.rpartition(":")
-    return given | {"smtpServer": {"from": "login@glue.test", **(given.get("smtpServer") or {}), "host": host or "127.0.0.1", "port": port}}
+    plain = {"host": host or "127.0.0.1", "port": port, "starttls": "false", "ssl": "false", "auth": "false"}
+    return given | {"smtpServer": {"from": "login@glue.test", **(given.get("smtpServer") or {}), **plain}}

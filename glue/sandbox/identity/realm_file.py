@@ -81,13 +81,14 @@ def import_realm(realm: Realm, given: Document) -> None:
             if not realm.scopes.by("name", scope["name"]):
                 add_scope(realm, scope)
     add_builtin_clients(realm)
-    _add_roles(realm, given)
+    _add_builtin_roles(realm)
     for client in given.get("clients") or []:
         own = realm.client(client.get("clientId"))
         if own is None:
             add_client(realm, {key: value for key, value in client.items() if key != "serviceAccountsEnabled"})
         else:
             realm.clients.put(own["id"], own | {key: value for key, value in client.items() if key in ("enabled", "secret", "redirectUris", "name")})
+    _add_own_roles(realm, given)
     _add_people(realm, given)
     _map_scopes(realm, given)
     for organization in given.get("organizations") or []:
@@ -101,7 +102,7 @@ def _profile(given: Document) -> Document | None:
     return json.loads(texts[0][0]) if texts and texts[0] else None
 
 
-def _add_roles(realm: Realm, given: Document) -> None:
+def _add_builtin_roles(realm: Realm) -> None:
     basic = [add_role(realm, name, container=realm.id, description=f"${{role_{name.replace('_access', '-access')}}}")["id"] for name in ("offline_access", "uma_authorization")]
     account, management = realm.client("account"), realm.client("realm-management")
     assert account, "made just before"
@@ -117,9 +118,17 @@ def _add_roles(realm: Realm, given: Document) -> None:
     admin["realm-admin"]["parts"] = [role["id"] for name, role in admin.items() if name != "realm-admin"]
     for role in (*own.values(), *admin.values()):
         realm.roles.put(role["id"], role)
-    for role in (given.get("roles") or {}).get("realm") or []:
-        if not realm.role(realm.id, role["name"]):
-            add_role(realm, role["name"], container=realm.id, description=role.get("description"))
+
+
+def _add_own_roles(realm: Realm, given: Document) -> None:
+    """Roles of the file itself, of the realm and of its clients."""
+    roles = given.get("roles") or {}
+    lists = [(realm.id, roles.get("realm") or [])]
+    lists += [(client["id"], rows) for client_id, rows in (roles.get("client") or {}).items() if (client := realm.client(client_id))]
+    for container, rows in lists:
+        for role in rows:
+            if not realm.role(container, role["name"]):
+                add_role(realm, role["name"], container=container, description=role.get("description"))
 
 
 def _add_people(realm: Realm, given: Document) -> None:
@@ -157,14 +166,17 @@ def _role_ids(realm: Realm, user: Document) -> list[str]:
 
 
 def _map_scopes(realm: Realm, given: Document) -> None:
+    """Which roles a client without full scope may see."""
+    mapped = [(realm.id, mapping) for mapping in given.get("scopeMappings") or []]
     for container_id, mappings in (given.get("clientScopeMappings") or {}).items():
         container = realm.client(container_id)
-        for mapping in mappings:
-            client = realm.client(mapping.get("client"))
-            if container and client:
-                roles = [realm.role(container["id"], name) for name in mapping["roles"]]
-                client["scope_roles"] += [role["id"] for role in roles if role]
-                realm.clients.put(client["id"], client)
+        mapped += [(container["id"], mapping) for mapping in mappings] if container else []
+    for owner, mapping in mapped:
+        client = realm.client(mapping.get("client"))
+        if client:
+            roles = [realm.role(owner, name) for name in mapping["roles"]]
+            client["scope_roles"] += [role["id"] for role in roles if role]
+            realm.clients.put(client["id"], client)
 
 
 def _add_organization(realm: Realm, given: Document) -> None:
