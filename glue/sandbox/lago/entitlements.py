@@ -3,7 +3,7 @@
 from typing import Any
 
 from glue.sandbox.lago.call import Answer, Call
-from glue.sandbox.lago.errors import broken, invalid, not_found
+from glue.sandbox.lago.errors import Refusal, broken, invalid, not_found
 from glue.sandbox.lago.features import known_feature
 from glue.sandbox.lago.plan_charges import known_plan
 from glue.sandbox.lago.plan_views import show_entitlement, shown_entitlements, tell_plan
@@ -129,7 +129,13 @@ def list_subscription_entitlements(world: World, call: Call) -> Answer:
 def override_entitlements(world: World, call: Call) -> Answer:
     """Merges; naming a removed feature gives it back as the plan has it."""
     subscription = _subscription(world, call, writing=True)
-    for code, values in _sent(world, call).items():
+    try:
+        sent = _sent(world, call)
+    except Refusal as refusal:
+        if refusal.body and refusal.body.get("code") == "feature_not_found":  # refused, and told as changed all the same
+            _changed(world, subscription)
+        raise
+    for code, values in sent.items():
         removed = subscription["removed"].pop(code, None)
         if removed:
             subscription["removed"][code] = [name for name in removed if name != "*" and name not in values]

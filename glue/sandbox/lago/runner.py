@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 from glue.sandbox.lago import jobs
 from glue.sandbox.lago.delivery import Courier
@@ -11,6 +10,7 @@ from glue.sandbox.lago.world import World
 
 PATIENCE_SECONDS = 1.0  # how long a moving clock waits for receivers of one job's webhooks
 BEAT_SECONDS = 0.25
+FAULTS = ("down", "answer_503_but_do", "lose_webhooks")
 
 
 class Runner:
@@ -89,15 +89,17 @@ class Runner:
         self.courier.dispatch()
         await self.courier.settle(PATIENCE_SECONDS)
 
-    async def run_job(self, body: dict[str, Any]) -> dict[str, Any]:
-        """``{"job": name, "offset_days": n}``: that job as if so many days later."""
-        name = str(body["job"])
+    async def run_job(self, name: str, offset_days: float) -> None:
+        """Run one job as if ``offset_days`` later. Raises ValueError for a name that Lago's clock does not know."""
         if name not in jobs.JOBS:
             raise ValueError(f"unknown job {name}")
-        jobs.run_named(self.world, name, float(body.get("offset_days") or 0))
+        jobs.run_named(self.world, name, offset_days)
         self.courier.dispatch()
         await self.courier.settle(PATIENCE_SECONDS)
-        return {"job": name, "ok": True}
+
+    def set_fault(self, mode: str | None) -> None:
+        self.fault = mode
+        self.courier.loses_everything = mode == "lose_webhooks"
 
     async def beat(self) -> None:
         """Forever: look at the clock."""
@@ -116,5 +118,5 @@ class Runner:
             if row is not None:
                 self.world.settings.put(name, row)
         self.courier.reset()
-        self.fault = None
+        self.set_fault(None)
         self._mark(self.world.now())

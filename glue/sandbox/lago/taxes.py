@@ -15,7 +15,6 @@ def show_tax(_: World, tax: Row) -> Row:
         **{name: tax[name] for name in ("name", "code", "rate", "description", "applied_to_organization")},
         **{f"{name}_count": count for name, count in counts.items()},
         "created_at": iso(tax["created_at"]),
-        "applied_to_billing_entities_codes": [],
     }
 
 
@@ -56,7 +55,7 @@ def create_tax(world: World, call: Call) -> Answer:
         "created_at": world.now(),
     }
     world.taxes.put(tax["id"], tax)
-    return {"tax": show_tax(world, tax)}
+    return _answer(world, tax)
 
 
 def update_tax(world: World, call: Call) -> Answer:
@@ -68,7 +67,11 @@ def update_tax(world: World, call: Call) -> Answer:
     if "rate" in fields:
         tax["rate"] = float(exact(fields["rate"]) or 0)
     world.taxes.put(tax["id"], tax)
-    return {"tax": show_tax(world, tax)}
+    return _answer(world, tax)
+
+
+def _answer(world: World, tax: Row) -> Answer:
+    return {"tax": {**show_tax(world, tax), "applied_to_billing_entities_codes": []}}
 
 
 def _known(table: Table, call: Call, what: str) -> Row:
@@ -125,13 +128,13 @@ def list_taxes(world: World, call: Call) -> Answer:
 
 
 def get_tax(world: World, call: Call) -> Answer:
-    return {"tax": show_tax(world, _known(world.taxes, call, "tax"))}
+    return _answer(world, _known(world.taxes, call, "tax"))
 
 
 def delete_tax(world: World, call: Call) -> Answer:
     tax = _known(world.taxes, call, "tax")
     world.taxes.remove(tax["id"])
-    return {"tax": show_tax(world, tax)}
+    return _answer(world, tax)
 
 
 def list_add_ons(world: World, call: Call) -> Answer:
