@@ -20,7 +20,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _SECRET_FIELD = re.compile(
-    r'("[^"]*(?:secret|password|token|certificate|authorization|assertion|(?<![a-z])key)"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE
+    r'("[^"]*(?:secret|password|token|certificate|authorization|assertion|key)"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(r"eyJ[\w-]{8,}[\w.=-]*|(?i:bearer|basic|license)\s+[\w.+/=-]{8,}|\b(?:admin|prod|user|activ)-[0-9a-f]{16,}\w*")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
