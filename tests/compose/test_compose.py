@@ -65,7 +65,7 @@ def test_two_inits_share_no_secret(environment_file, tmp_path):
     CliRunner().invoke(build(["init"]), ["init", "--compose", str(other)])
 
     def secrets(file):
-        return {line.split("=", 1)[1] for line in file.read_text().splitlines() if re.search(r"SECRET|PASSWORD|KEY|TOKEN", line.split("=")[0])}
+        return {line.split("=", 1)[1] for line in file.read_text().splitlines() if re.search(r"(SECRET|PASSWORD|KEYS?|KEY_BASE|TOKEN|SALT)$", line.split("=")[0])}
 
     assert not secrets(environment_file) & secrets(other)
 
