@@ -19,8 +19,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("GLUE_SHARED", ROOT.parent / "shared"))
@@ -75,11 +81,12 @@ def recorded(folder: str) -> dict[str, Path]:
     return found
 
 
-def drive(folder: str, arguments: list[str], environment: dict[str, str], *, script: str = "record.py") -> None:
+def drive(folder: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Run Python with ``arguments`` in the driver's folder."""
     log = tempfile.TemporaryFile(mode="w+")
     with log:
         done = subprocess.run(  # noqa: S603
-            [sys.executable, script, *arguments],
+            [sys.executable, *arguments],
             cwd=SHARED / "fidelity" / folder,
             env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=log,
@@ -141,8 +148,18 @@ def score_lago(wanted: list[str], scratch: Path) -> None:
         for name in [name for name in names if not wanted or name in wanted]:
             at = json.loads(recordings[name].read_text())["recorded_at"]
             sandbox.control("/clock", {"now": at})
-            drive("lago", [name], {**lago_environment(sandbox, scratch), "DRIVER_NOW": at})
+            drive("lago", ["record.py", name], {**lago_environment(sandbox, scratch), "DRIVER_NOW": at})
             compare("lago", name, recordings[name], scratch / f"{name}.json")
+
+
+# All stories shared one clock, and the real one went on to this instant after the last of them.
+WHOLE_CALENDAR = """
+import sys, calendar_driver, calendar_record
+def rest(story):
+    yield "2027-06-10T12:00:00Z"
+chosen = [story for story in calendar_record.ALL if story[1] in sys.argv[1:]]
+calendar_driver.run([*chosen, ("s99", "rest", "until the recording ended", rest, False)])
+"""
 
 
 def score_calendar(wanted: list[str], scratch: Path) -> None:
@@ -150,12 +167,91 @@ def score_calendar(wanted: list[str], scratch: Path) -> None:
     names = [name for name in recordings if not wanted or name in wanted]
     with running("lago") as sandbox:
         environment = lago_environment(sandbox, scratch)
-        drive("lago", names, environment, script="calendar_record.py")
+        drive("lago", ["-c", WHOLE_CALENDAR, *names], environment)
     for name in names:
         compare("lago-calendar", name, recordings[name], scratch / f"{name}.json")
 
 
-SYSTEMS: dict[str, Callable[[list[str], Path], None]] = {"lago": score_lago, "lago-calendar": score_calendar}
+def score_keygen(wanted: list[str], scratch: Path) -> None:
+    recordings = {name: path for name, path in recorded("keygen").items() if name not in LEFT_OUT["keygen"]}
+    certificates = hook_certificates(scratch)
+    trust = ["--trust", str(scratch / "authority.pem"), "--resolve", "hooks.glue.test=127.0.0.1"]
+    instants = {name: json.loads(path.read_text())["recorded_at"] for name, path in recordings.items()}
+    with running("keygen", "--now", min(instants.values()), *trust) as sandbox:
+        hook = age_hook(scratch, sandbox)
+        for name in [name for name in sorted(recordings) if not wanted or name in wanted]:
+            sandbox.control("/clock", {"now": instants[name]})
+            environment = {
+                "KEYGEN_URL": sandbox.ready["url"],
+                "KEYGEN_HOST_HEADER": sandbox.ready["host"],
+                "KEYGEN_ACCOUNT": sandbox.ready["account_id"],
+                "KEYGEN_ADMIN_EMAIL": sandbox.ready["admin_email"],
+                "KEYGEN_ADMIN_PASSWORD": sandbox.ready["admin_password"],
+                "KEYGEN_AGE_HOOK": str(hook),
+                "KEYGEN_HOOK_PORT": free_port(),
+                "DRIVER_NOW": instants[name],
+                **certificates,
+            }
+            drive("keygen", ["--out", str(scratch), name], environment)
+            compare("keygen", name, recordings[name], scratch / f"{name}.json")
+
+
+def age_hook(scratch: Path, sandbox: Sandbox) -> Path:
+    """A program that hands its words to the control port."""
+    url = f"{sandbox.ready['control_url']}/keygen/age"
+    hook = scratch / "age"
+    hook.write_text(
+        f"#!{sys.executable}\nimport json, sys, urllib.request\n"
+        f"request = urllib.request.Request({url!r}, json.dumps({{'args': sys.argv[1:]}}).encode())\n"
+        "print(urllib.request.urlopen(request).read().decode())\n"
+    )
+    hook.chmod(0o700)
+    return hook
+
+
+def hook_certificates(scratch: Path) -> dict[str, str]:
+    """A throw-away authority, a certificate for hooks.glue.test, and one that nobody vouches for."""
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = certificate("hooks authority", authority_key, authority_key, None)
+    (scratch / "authority.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    environment = {}
+    for name, issuer in (("HOOK", authority), ("HOOK_BAD", None)):
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = certificate("hooks.glue.test", key, authority_key if issuer else key, issuer)
+        files = {"CERT": signed.public_bytes(serialization.Encoding.PEM), "KEY": private_pem(key)}
+        for what, content in files.items():
+            path = scratch / f"{name}.{what}".lower()
+            path.write_bytes(content)
+            environment[f"KEYGEN_{name}_{what}"] = str(path)
+    return environment
+
+
+def certificate(
+    name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, issuer: x509.Certificate | None
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    is_authority = issuer is None and key is signer and "." not in name
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+    )
+    if not is_authority:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+SYSTEMS: dict[str, Callable[[list[str], Path], None]] = {"lago": score_lago, "lago-calendar": score_calendar, "keygen": score_keygen}
 
 
 def main(words: list[str]) -> int:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from glue.sandbox.lago.periods import Period, days_between
-from glue.sandbox.lago.values import DAY_MS, cents, day_of, exact, places, start_of
+from glue.sandbox.lago.values import DAY_MS, cents, day_of, exact, places
 
 ZERO = Fraction(0)
 
@@ -129,8 +129,7 @@ def _unique(events: Sequence[Measured], window: Window, *, prorated: bool) -> Un
 def _weighted(events: Sequence[Measured], window: Window, count: int) -> Units:
     """Every change weighs by the seconds it held, over the seconds of the whole period."""
     seconds = Fraction(window.whole.days * DAY_MS)
-    # 23:59:59.999 is the end of the day
-    end = window.to_at + 1 if window.to_at == start_of(day_of(window.to_at)) + DAY_MS - 1 else window.to_at
+    end = -(-window.to_at // 1000) * 1000  # to the full second: 23:59:59.999 is the end of the day
     total = sum((event.value for event in events), ZERO)
     weighted = sum((event.value * (end - max(event.at, window.from_at)) / seconds for event in events), ZERO)
     return Units(places(weighted, 16), places(weighted, 16), total, count)

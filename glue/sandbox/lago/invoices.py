@@ -74,16 +74,13 @@ def set_payment_status(world: World, invoice: Row, status: str) -> None:
     if invoice["payment_status"] == status:
         return
     invoice["payment_status"], invoice["updated_at"] = status, world.now()
+    for fee in invoice["fees"]:
+        fee["payment_status"] = status
     if status == "succeeded":
         invoice["payment_overdue"] = False
     store_invoice(world, invoice)
 
     def follow() -> None:
-        for fee in invoice["fees"]:
-            fee["payment_status"] = status
-            fee["succeeded_at"] = world.now() if status == "succeeded" else None
-            fee["failed_at"] = world.now() if status == "failed" else None
-        store_invoice(world, invoice)
         world.tell("invoice.payment_status_updated", "invoice", show_invoice(world, invoice, "payment_status_updated"))
         if invoice["invoice_type"] == "credit":
             settle_paid(world, invoice, status)
@@ -186,6 +183,8 @@ def tell_payment_failure(world: World, invoice: Row, code: str) -> None:
         "lago_customer_id": customer["id"],
         "external_customer_id": customer["external_id"],
         "provider_customer_id": customer["provider_customer_id"],
+        "payment_provider": customer["payment_provider"],
+        "payment_provider_code": customer["payment_provider_code"],
         "provider_error": None,
         "error_details": {"code": code},
     }

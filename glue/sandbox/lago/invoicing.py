@@ -80,7 +80,7 @@ def _apply_taxes(world: World, customer: Row, invoice: Row) -> None:
     ids = customer["tax_ids"] or [tax["id"] for tax in world.taxes if tax["applied_to_organization"]]
     taxes = [tax for tax in map(world.taxes.get, ids) if tax]
     taxable = invoice["fees_amount_cents"] - invoice["coupons_amount_cents"]
-    for tax in taxes:
+    for tax in taxes if invoice["fees"] else []:
         rate = Fraction(str(tax["rate"]))
         invoice["applied_taxes"].append(
             {

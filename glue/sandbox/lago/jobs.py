@@ -82,10 +82,8 @@ def end_trials(world: World) -> None:
             continue
         subscription["trial_ended_at"] = end
         world.subscriptions.put(subscription["id"], subscription)
-        if end <= subscription["started_at"]:
-            continue  # was over before this row began
         tell_subscription(world, "subscription.trial_ended", subscription)
-        if plan["pay_in_advance"]:
+        if plan["pay_in_advance"] and end > subscription["started_at"]:  # else it was billed when it began
             invoice_start(world, subscription, world.now())
 
 

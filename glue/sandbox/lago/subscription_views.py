@@ -52,10 +52,9 @@ def next_of(world: World, subscription: Row) -> Row | None:
 def _current_bounds(plan: Row, subscription: Row, now: int) -> tuple[int | None, int | None]:
     if subscription["started_at"] is None:
         return None, None
-    ended = subscription["terminated_at"]
-    at = ended if ended is not None else max(now, subscription["started_at"])
-    whole = plan_period(plan, subscription, day_of(at))
-    return max(start_of(whole.first), subscription["started_at"]), ended if ended is not None else end_of(whole.last)
+    whole = charge_period(plan, subscription, day_of(max(now, subscription["started_at"])))
+    ended = subscription["terminated_at"]  # the beginning moves on with time even then
+    return max(start_of(whole.first), subscription["started_at"]), end_of(whole.last) if ended is None else ended
 
 
 def show_subscription(world: World, subscription: Row, *parts: str) -> Row:

@@ -4,11 +4,11 @@ from fractions import Fraction
 
 from glue.sandbox.lago.aggregation import Window
 from glue.sandbox.lago.call import Answer, Call
-from glue.sandbox.lago.charge_lines import Line, lines_of
+from glue.sandbox.lago.charge_lines import Line, all_lines, lines_of
 from glue.sandbox.lago.customers import find_customer
 from glue.sandbox.lago.errors import invalid, not_allowed, not_found
 from glue.sandbox.lago.paging import page_of
-from glue.sandbox.lago.subscription_views import charge_period, find_subscription, plan_of
+from glue.sandbox.lago.subscription_views import charge_period, find_subscription, plan_of, plan_period
 from glue.sandbox.lago.values import cents, day_of, end_of, exact, iso, number_text, start_of, whole
 from glue.sandbox.lago.world import Row, World
 
@@ -26,7 +26,7 @@ def tax_rates(world: World, customer: Row) -> list[Fraction]:
 
 def _share(line: Line) -> Row:
     return {
-        "units": number_text(line.units.shown),
+        "units": number_text(line.units.shown, 16),
         "total_aggregated_units": number_text(line.units.total),
         "events_count": line.units.events_count,
         "amount_cents": line.amount_cents,
@@ -46,7 +46,7 @@ def show_charge_usage(lines: list[Line], currency: str) -> Row:
         for line in lines
     ]
     return {
-        "units": number_text(sum((line.units.shown for line in lines), Fraction(0))),
+        "units": number_text(sum((line.units.shown for line in lines), Fraction(0)), 16),
         "total_aggregated_units": number_text(sum((line.units.total for line in lines), Fraction(0))),
         "events_count": sum(line.units.events_count for line in lines),
         "amount_cents": sum(line.amount_cents for line in lines),
@@ -85,12 +85,12 @@ def current_usage(world: World, call: Call) -> Answer:
         usages.append(show_charge_usage(lines_of(world, subscription, plan, window, charge), plan["amount_currency"]))
     amount = sum(usage["amount_cents"] for usage in usages)
     rates = [] if call.asked_flag("apply_taxes") is False else tax_rates(world, customer)
-    taxes = sum(cents(amount * rate / 100) for rate in rates)
+    taxes = cents(amount * sum(rates, Fraction(0)) / 100)
     return {
         "customer_usage": {
             "from_datetime": iso(window.from_at),
             "to_datetime": iso(window.to_at),
-            "issuing_date": window.whole.last.isoformat(),
+            "issuing_date": plan_period(plan, subscription, window.whole.last).last.isoformat(),
             "currency": plan["amount_currency"],
             "amount_cents": amount,
             "total_amount_cents": amount + taxes,
@@ -99,6 +99,18 @@ def current_usage(world: World, call: Call) -> Answer:
             "charges_usage": usages,
         }
     }
+
+
+def usage_cents(world: World, customer_id: str) -> int:
+    """What the customer's active subscriptions have used in their running periods, taxes included."""
+    total = 0
+    for subscription in world.subscriptions.by("customer_id", customer_id):
+        if subscription["status"] == "active":
+            plan = plan_of(world, subscription)
+            lines = all_lines(world, subscription, plan, current_window(world, subscription, plan))
+            total += sum(line.amount_cents for line in lines)
+    customer = world.customers.get(customer_id) or {"tax_ids": []}
+    return total + cents(total * sum(tax_rates(world, customer), Fraction(0)) / 100)
 
 
 def past_usage(world: World, call: Call) -> Answer:

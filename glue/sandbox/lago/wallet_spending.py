@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from glue.sandbox.lago.usage import usage_cents
 from glue.sandbox.lago.values import cents, given, iso, iso_ms, number_text
 from glue.sandbox.lago.world import ENTITY_CODE, Row, World
 
@@ -19,10 +20,10 @@ def show_wallet(world: World, wallet: Row, *parts: str) -> Row:
         **{name: wallet[name] for name in ("status", "currency", "name", "code", "rate_amount")},
         "credits_balance": number_text(Fraction(wallet["balance_cents"], 100) / rate),
         "credits_ongoing_balance": number_text(Fraction(wallet["ongoing_cents"], 100) / rate),
-        "credits_ongoing_usage_balance": "0.0",
+        "credits_ongoing_usage_balance": number_text(Fraction(wallet["ongoing_usage_cents"], 100) / rate),
         "balance_cents": wallet["balance_cents"],
         "ongoing_balance_cents": wallet["ongoing_cents"],
-        "ongoing_usage_balance_cents": 0,
+        "ongoing_usage_balance_cents": wallet["ongoing_usage_cents"],
         "consumed_credits": wallet["consumed_credits"],
         "created_at": iso(wallet["created_at"]),
         "expiration_at": iso(wallet["expiration_at"]),
@@ -145,20 +146,35 @@ def _changed(world: World, wallet: Row) -> None:
     world.tell("wallet.updated", "wallet", show_wallet(world, wallet, "rules"))
 
 
-def refresh_ongoing(world: World, wallet: Row) -> None:
-    """The ongoing balance becomes the balance (usage never counts without a licence); told when it runs dry."""
-    had = wallet["ongoing_cents"]
-    wallet["ongoing_cents"] = wallet["balance_cents"]
-    world.wallets.put(wallet["id"], wallet)
-    if wallet["ongoing_cents"] <= 0 < had:
-        world.tell("wallet.depleted_ongoing_balance", "wallet", show_wallet(world, wallet))
+def refresh_ongoing(world: World, customer_id: str) -> None:
+    """Balance minus current usage, for all wallets of a customer; only a change of some balance causes it.
+
+    Usage is laid on the wallets in the order they pay, the last one takes what is left. One that has run dry is told
+    once.
+    """
+    rest = usage_cents(world, customer_id)
+    wallets = _in_order(world, customer_id)
+    for wallet in wallets:
+        share = rest if wallet is wallets[-1] else min(rest, max(wallet["balance_cents"], 0))
+        rest -= share
+        wallet["ongoing_usage_cents"], wallet["ongoing_cents"] = share, wallet["balance_cents"] - share
+        is_new = wallet["ongoing_cents"] <= 0 and not wallet["is_depleted"]
+        wallet["is_depleted"] = wallet["ongoing_cents"] <= 0
+        world.wallets.put(wallet["id"], wallet)
+        if is_new:
+            world.tell("wallet.depleted_ongoing_balance", "wallet", show_wallet(world, wallet))
+
+
+def _in_order(world: World, customer_id: str) -> list[Row]:
+    wallets = [row for row in world.wallets.by("customer_id", customer_id) if row["status"] == "active"]
+    return sorted(wallets, key=lambda row: (row["priority"], row["created_at"]))
 
 
 def spend_wallets(world: World, customer: Row, invoice: Row, total: int) -> int:
     """Take the rest of an invoice from the customer's wallets, low priority number first; answers how much."""
     spent = 0
-    wallets = [row for row in world.wallets.by("customer_id", customer["id"]) if row["status"] == "active"]
-    for wallet in sorted(wallets, key=lambda row: (row["priority"], row["created_at"])):
+    touched = []
+    for wallet in _in_order(world, customer["id"]):
         amount = min(wallet["balance_cents"], total - spent)
         if amount <= 0 or wallet["currency"] != invoice["currency"]:
             continue
@@ -166,8 +182,10 @@ def spend_wallets(world: World, customer: Row, invoice: Row, total: int) -> int:
         invoice["prepaid_granted_cents"] += entry["granted_cents"]
         invoice["prepaid_purchased_cents"] += amount - entry["granted_cents"]
         spent += amount
-        wallet["ongoing_cents"] = max(wallet["ongoing_cents"], 1)  # so that a wallet that runs dry is told once
-        refresh_ongoing(world, wallet)
+        touched.append((wallet, entry))
+    if touched:
+        refresh_ongoing(world, customer["id"])
+    for wallet, entry in touched:
         _changed(world, wallet)
         tell_transaction(world, "wallet_transaction.created", entry)
     return spent

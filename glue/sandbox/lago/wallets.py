@@ -86,6 +86,8 @@ def create_wallet(world: World, call: Call) -> Answer:
         "rate_amount": rate,
         "balance_cents": 0,
         "ongoing_cents": 0,
+        "ongoing_usage_cents": 0,
+        "is_depleted": False,
         "consumed_credits": "0.0",
         "created_at": world.now(),
         "expiration_at": expiration_at,
@@ -96,14 +98,8 @@ def create_wallet(world: World, call: Call) -> Answer:
     }
     world.wallets.put(wallet["id"], wallet)
     world.later(lambda: world.tell("wallet.created", "wallet", show_wallet(world, wallet, "rules")))
-    world.later(lambda: _first_credits(world, wallet, credits))
+    world.later(lambda: top_up(world, wallet, credits))
     return {"wallet": show_wallet(world, wallet, "all")}
-
-
-def _first_credits(world: World, wallet: Row, credits: dict[str, Fraction]) -> None:
-    top_up(world, wallet, credits)
-    if "granted_credits" in credits and not credits["granted_credits"]:
-        world.tell("wallet.depleted_ongoing_balance", "wallet", show_wallet(world, wallet))
 
 
 def _code(world: World, customer: Row, code: str | None, name: str | None) -> str:
@@ -113,7 +109,11 @@ def _code(world: World, customer: Row, code: str | None, name: str | None) -> st
             raise invalid({"code": ["value_already_exist"]})
         return code
     made = (name or "default").lower().replace(" ", "_")
-    return made if made not in taken else f"{made}_{world.now() // 1000}"
+    if made in taken:
+        made = f"{made}_{world.now() // 1000}"
+    if made in taken:
+        raise invalid({"code": ["value_already_exist"]})
+    return made
 
 
 def top_up(
@@ -135,7 +135,7 @@ def top_up(
     for entry in entries:
         tell_transaction(world, "wallet_transaction.created", entry)
     if granted:
-        refresh_ongoing(world, wallet)
+        refresh_ongoing(world, wallet["customer_id"])
     return entries
 
 
@@ -167,7 +167,7 @@ def settle_paid(world: World, invoice: Row, status: str) -> None:
             continue
         settle(world, wallet, entry)
         tell_transaction(world, "wallet_transaction.updated", entry)
-        refresh_ongoing(world, wallet)
+        refresh_ongoing(world, wallet["customer_id"])
 
 
 def create_transactions(world: World, call: Call) -> Answer:
@@ -193,7 +193,7 @@ def create_transactions(world: World, call: Call) -> Answer:
         wallet["synced_at"] = world.now()
         world.tell("wallet.updated", "wallet", show_wallet(world, wallet, "rules"))
         tell_transaction(world, "wallet_transaction.created", entry)
-        refresh_ongoing(world, wallet)
+        refresh_ongoing(world, wallet["customer_id"])
         entries.append(entry)
     return {"wallet_transactions": [show_transaction(world, entry) for entry in entries]}
 
