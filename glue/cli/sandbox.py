@@ -83,3 +83,15 @@ def lago(
         clock_file=clock,
         now=parse_instant(now) if now else None,
     )
+
+
+@app.command()
+def mail(
+    port: Annotated[int, typer.Option(help="Port of the page and the JSON; 0 takes a free one.")] = 0,
+    smtp_port: Annotated[int, typer.Option(help="Port that mails go to; 0 takes a free one.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as one line of JSON.")] = False,
+) -> None:
+    """A mail server that delivers nothing and shows everything."""
+    from glue.sandbox.mail import run
+
+    run(port=port, smtp_port=smtp_port, as_json=as_json)
