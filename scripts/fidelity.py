@@ -192,7 +192,7 @@ def score_keygen(wanted: list[str], scratch: Path) -> None:
                 "DRIVER_NOW": instants[name],
                 **certificates,
             }
-            drive("keygen", ["--out", str(scratch), name], environment)
+            drive("keygen", ["record.py", "--out", str(scratch), name], environment)
             compare("keygen", name, recordings[name], scratch / f"{name}.json")
 
 

@@ -7,7 +7,7 @@ from glue.sandbox.keygen.account import Row
 from glue.sandbox.keygen.body import read_resource
 from glue.sandbox.keygen.calls import Answer, Call, route
 from glue.sandbox.keygen.listing import respond
-from glue.sandbox.keygen.states import license_status
+from glue.sandbox.keygen.states import Moments, license_status
 
 _METRIC_DAYS = 14
 
@@ -29,7 +29,7 @@ async def read_account(call: Call, _: str) -> Answer:
 
 
 @route("PATCH", "accounts/*", "account.update")
-async def update_account(call: Call, _: str) -> Answer:
+async def update_account(call: Call, _wanted: str) -> Answer:
     _, given, _ = read_resource(call.body, "accounts", create=False)
     facts = call.account.facts.get("account") or {}
     call.account.facts.put("account", facts | {"updated": call.account.now_text()} | {key: given[key] for key in ("name",) if key in given})
@@ -43,9 +43,9 @@ async def forgotten_password(_: Call) -> Answer:
 
 @route("GET", "analytics/actions/count", "account.read")
 async def totals(call: Call) -> Answer:
-    account, now = call.account, call.account.now()
+    account, moments = call.account, Moments.at(call.account.now())
     licenses = list(account.tables["licenses"])
-    active = [row for row in licenses if license_status(account, row, now) not in {"INACTIVE", "BANNED"}]
+    active = [row for row in licenses if license_status(account, row, moments) not in {"INACTIVE", "BANNED"}]
     owners = {row["owner"] for row in active if row["owner"]}
     meta = {
         "activeLicensedUsers": len(owners) + sum(not row["owner"] for row in active),

@@ -72,6 +72,7 @@ class Application:
             version = request.headers.get("keygen-version", "1.8")
             if version not in VERSIONS:
                 raise _wrong_version()
+            headers["keygen-version"] = version
             algorithm = self._algorithm(request.headers.get("keygen-accept-signature"))
             query = read_query(request.url.query)
             _refuse_environment(request, query)
@@ -132,7 +133,7 @@ class Application:
             raise _wrong_signature("keyid not found")
         if given.get("algorithm", "ed25519") not in ALGORITHMS:
             raise _wrong_signature("unsupported algorithm")
-        return given.get("algorithm", "ed25519")
+        return str(given.get("algorithm", "ed25519"))
 
     def _call(
         self, request: Request, found: Route, query: dict[str, Any], body: Any, path: str, version: str, headers: dict[str, str]

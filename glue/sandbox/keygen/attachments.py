@@ -1,5 +1,7 @@
 """Entitlements of policies and licenses, users of licenses: attach and detach, all or nothing."""
 
+from operator import itemgetter
+
 from glue.sandbox.keygen.account import Row
 from glue.sandbox.keygen.body import read_links
 from glue.sandbox.keygen.calls import Answer, Call, route
@@ -36,7 +38,7 @@ async def _attach(call: Call, holder: Row, kind: str, ids: list[str]) -> Answer:
     await account.race()
     if any(link[member] in ids for link in account.by(kind, holder_name, holder["id"])):
         raise conflict()
-    links = [account.add(kind, **{holder_name: holder["id"], member: row_id}) for row_id in ids]
+    links = [account.add(kind, **{holder_name: holder["id"], member: row_id}) for row_id in dict.fromkeys(ids)]
     documents = [call.render.attachment(link) for link in links]
     account.broadcast(f"{holder_name}.{held}.attached", holder, payload=documents)
     return Answer(200, {"data": documents})
@@ -49,7 +51,7 @@ def _faults(call: Call, holder: Row, kind: str, ids: list[str]) -> list[Fault]:
     about = "licenses" if held == "users" else "entitlements"
     faults: list[Fault] = []
     taken = {link[member] for link in account.by(kind, holder_name, holder["id"])}
-    for row_id in ids:
+    for row_id in dict.fromkeys(ids):
         if account.get(held, row_id) is None:
             faults.append(not_found(about, member))
         elif row_id in taken:
@@ -59,7 +61,6 @@ def _faults(call: Call, holder: Row, kind: str, ids: list[str]) -> list[Fault]:
             faults.append(on_relationship(about, member, detail, "ENTITLEMENT_CONFLICT"))
         elif held == "users" and row_id == holder["owner"]:
             faults.append(on_relationship(about, member, "already exists (user is attached through owner)", "USER_CONFLICT"))
-        taken.add(row_id)
     if held == "users" and not any(fault["code"] == "USER_NOT_FOUND" for fault in faults):
         policy = policy_of(account, holder)
         allowed = limit(holder, policy, "maxUsers")
@@ -136,4 +137,4 @@ async def entitlement_of_license(call: Call, wanted: str, entitlement: str) -> A
 async def users_of_license(call: Call, wanted: str) -> Answer:
     account = call.account
     users = [account.need("users", user_id) for user_id in user_ids(account, call.find("licenses", wanted))]
-    return respond(call, sorted(users, key=lambda row: int(row["seq"])))
+    return respond(call, sorted(users, key=itemgetter("seq")))

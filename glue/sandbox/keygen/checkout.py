@@ -64,7 +64,7 @@ def _as_file(call: Call, row: Row, meta: dict[str, Any]) -> Answer:
 
 
 def _meta_of_query(query: dict[str, Any]) -> dict[str, Any]:
-    meta = {name: query[name] for name in ("algorithm", "ttl") if name in query}
+    meta: dict[str, Any] = {name: query[name] for name in ("algorithm", "ttl") if name in query}
     if "encrypt" in query:
         meta["encrypt"] = as_bool(query["encrypt"])
     include = query.get("include")

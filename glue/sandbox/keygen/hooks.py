@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from glue.sandbox.keygen.account import Account, Row
 from glue.sandbox.keygen.body import read_resource
 from glue.sandbox.keygen.calls import Answer, Call, route
-from glue.sandbox.keygen.cascade import delete
 from glue.sandbox.keygen.checks import check_choice
 from glue.sandbox.keygen.delivery import Delivery
 from glue.sandbox.keygen.keys import ALGORITHMS
@@ -22,6 +21,7 @@ from glue.sandbox.keygen.wire import dump
 
 _KIND = "webhook-endpoints"
 _DEFAULTS: Row = {"subscriptions": ["*"], "signatureAlgorithm": "ed25519", "apiVersion": "1.8"}
+_FACTS = (("product", "product"), ("policy", "policy"), ("user", "owner"), ("license", "license"))  # told by metrics
 _NAME = re.compile(r"([a-z0-9_-]+\.)+[a-z]{2,}", re.IGNORECASE)
 
 
@@ -39,7 +39,9 @@ class Broadcaster:
         if account.fault == "answer_503_but_do":
             return
         now = created or account.now_text()
-        account.metrics.append({"id": time_ordered_id(), "metric": event, "data": {"resource": row["id"]}, "created": now, "updated": now})
+        if not event.startswith("token."):
+            facts = {"resource": row["id"]} | {name: row[field] for name, field in _FACTS if row.get(field)}
+            account.metrics.append({"id": time_ordered_id(), "metric": event, "data": facts, "created": now, "updated": now})
         product = row["id"] if row["type"] == "products" else row.get("product")
         for endpoint in account.tables[_KIND]:
             if not is_subscribed(endpoint, event) or endpoint["product"] not in {None, product}:
@@ -123,11 +125,6 @@ async def list_endpoints(call: Call) -> Answer:
     return respond(call, filtered(call, _KIND, {}))
 
 
-@route("GET", f"{_KIND}/*", "webhook-endpoint.read")
-async def read_endpoint(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
-
-
 @route("PATCH", f"{_KIND}/*", "webhook-endpoint.update")
 async def update_endpoint(call: Call, wanted: str) -> Answer:
     row = call.find(_KIND, wanted)
@@ -138,12 +135,6 @@ async def update_endpoint(call: Call, wanted: str) -> Answer:
     return call.show(call.account.save(row, **fields))
 
 
-@route("DELETE", f"{_KIND}/*", "webhook-endpoint.delete")
-async def delete_endpoint(call: Call, wanted: str) -> Answer:
-    delete(call.account, call.find(_KIND, wanted))
-    return Answer(204)
-
-
 @route("GET", "webhook-events", "webhook-event.read")
 async def list_events(call: Call) -> Answer:
     wanted = call.query.get("events")
@@ -151,11 +142,6 @@ async def list_events(call: Call) -> Answer:
     if isinstance(wanted, list):
         rows = [row for row in rows if row["event"] in wanted]
     return respond(call, rows)
-
-
-@route("GET", "webhook-events/*", "webhook-event.read")
-async def read_event(call: Call, wanted: str) -> Answer:
-    return call.show(call.find("webhook-events", wanted))
 
 
 @route("DELETE", "webhook-events/*", "webhook-event.delete")

@@ -13,7 +13,6 @@ from glue.sandbox.keygen.names import read_uuid
 from glue.sandbox.keygen.problems import (
     Fault,
     conflict,
-    missing,
     not_found,
     not_in_sandbox,
     on_attribute,
@@ -22,7 +21,7 @@ from glue.sandbox.keygen.problems import (
     resource_refused,
 )
 from glue.sandbox.keygen.schema import LIMITS
-from glue.sandbox.keygen.states import license_status, policy_of, user_ids
+from glue.sandbox.keygen.states import Moments, license_status, policy_of, user_ids
 from glue.sandbox.keygen.times import add_seconds, to_text
 
 _KIND = "licenses"
@@ -112,19 +111,17 @@ def start_expiry(account: Account, license_row: Row, policy: Row, basis: str) ->
 
 @route("GET", "licenses", "license.list")
 async def list_licenses(call: Call) -> Answer:
-    account, now = call.account, call.account.now()
+    account, moments = call.account, Moments.at(call.account.now())
 
     def used_by(row: Row, value: str) -> bool:
         user = account.get("users", value) or account.tables["users"].one("email", value.lower())
         return user is not None and user["id"] in user_ids(account, row)
 
-    tests = {"status": lambda row, value: license_status(account, row, now) == value.upper(), "user": used_by}
+    def has_status(row: Row, value: str) -> bool:
+        return license_status(account, row, moments) == value.upper()
+
+    tests = {"status": has_status, "user": used_by}
     return respond(call, filtered(call, _KIND, tests, index=("policy", "owner", "group", "product")))
-
-
-@route("GET", "licenses/*", "license.read")
-async def read_license(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
 
 
 @route("PATCH", "licenses/*", "license.update")
@@ -196,32 +193,3 @@ async def change_group(call: Call, wanted: str) -> Answer:
     call.account.save(row, group=group)
     call.announce("license.group.updated", row)
     return call.show(row)
-
-
-def _relation(name: str, kind: str, action: str) -> None:
-    @route("GET", f"licenses/*/{name}", action)
-    async def read(call: Call, wanted: str) -> Answer:
-        row = call.find(_KIND, wanted)
-        target = call.account.get(kind, row[name])
-        if target is None:
-            raise missing(f"{name}s")
-        return call.show(target)
-
-
-for _name, _target, _action in (
-    ("policy", "policies", "policy.read"),
-    ("product", "products", "product.read"),
-    ("owner", "users", "user.read"),
-    ("group", "groups", "group.read"),
-):
-    _relation(_name, _target, _action)
-
-
-@route("GET", "licenses/*/machines", "machine.read")
-async def machines_of_license(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("machines", "license", call.find(_KIND, wanted)["id"]))
-
-
-@route("GET", "licenses/*/tokens", "token.read")
-async def tokens_of_license(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("tokens", "bearer", call.find(_KIND, wanted)["id"]))

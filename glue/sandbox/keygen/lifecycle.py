@@ -13,6 +13,7 @@ from glue.sandbox.keygen.states import is_expired, limit, policy_of
 from glue.sandbox.keygen.times import add_seconds, from_text, to_text
 
 _KIND = "licenses"
+_TRIES = 2  # of a count that another request got in the way of
 
 
 @route("POST", "licenses/*/actions/suspend", "license.suspend")
@@ -100,15 +101,18 @@ def _amount(body: Any, name: str) -> int:
 
 async def _count(call: Call, row: Row, amount: int, verb: str) -> Answer:
     policy = policy_of(call.account, row)
-    before = row["uses"]
     allowed = limit(row, policy, "maxUses")
-    if before + amount < 0:
-        raise resource_refused(on_attribute(_KIND, "uses", "must be greater than or equal to 0", "INVALID"))
-    if allowed is not None and before + amount > allowed:
-        detail = f"usage exceeds maximum allowed for license ({allowed})"
-        raise resource_refused(on_attribute(_KIND, "uses", detail, "LIMIT_EXCEEDED"))
-    await call.account.race()
-    if row["uses"] != before:
+    for _ in range(_TRIES):
+        before = row["uses"]
+        if before + amount < 0:
+            raise resource_refused(on_attribute(_KIND, "uses", "must be greater than or equal to 0", "INVALID"))
+        if allowed is not None and before + amount > allowed:
+            detail = f"usage exceeds maximum allowed for license ({allowed})"
+            raise resource_refused(on_attribute(_KIND, "uses", detail, "LIMIT_EXCEEDED"))
+        await call.account.race()
+        if row["uses"] == before:
+            break
+    else:
         raise conflict(f"failed to {verb.removesuffix('ed')} due to another conflicting update", "/data/attributes/uses")
     call.account.save(row, uses=before + amount)
     start_expiry(call.account, row, policy, "FROM_FIRST_USE")

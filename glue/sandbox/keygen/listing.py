@@ -1,6 +1,7 @@
 """Lists: limit or pages, order, and filters that ignore what they do not know."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -47,7 +48,7 @@ def respond(call: Call, rows: Iterable[Row], shape: Callable[[Row], dict[str, An
     return Answer(200, {"data": [shape(row) for row in chosen]})
 
 
-def filtered(call: Call, kind: str, tests: dict[str, Callable[[Row, str], bool]], *, index: tuple[str, ...] = ()) -> list[Row]:
+def filtered(call: Call, kind: str, tests: Mapping[str, Callable[[Row, str], bool]], *, index: tuple[str, ...] = ()) -> list[Row]:
     """Records in order of creation that pass the filters asked for and that the bearer sees.
 
     ``tests`` are the known filters by name; values of a wrong shape are ignored, like unknown names. ``index`` names
@@ -57,7 +58,7 @@ def filtered(call: Call, kind: str, tests: dict[str, Callable[[Row, str], bool]]
     wanted = {name: value for name, value in call.query.items() if isinstance(value, str) and (name in tests or name in index)}
     quick = next((name for name in index if name in wanted), None)
     found = account.by(kind, quick, wanted[quick]) if quick else list(account.tables[kind])
-    rows = sorted(found, key=lambda row: int(row["seq"])) if quick else found
+    rows = sorted(found, key=itemgetter("seq")) if quick else found
     for name, value in wanted.items():
         if name in tests:
             test = tests[name]
@@ -74,11 +75,12 @@ def filtered(call: Call, kind: str, tests: dict[str, Callable[[Row, str], bool]]
 
 def has_metadata(row: Row, wanted: dict[str, Any]) -> bool:
     """Whether every key asked for has that value, compared as text."""
-    return all(
-        key in row["metadata"] and _as_text(row["metadata"][key]) == _as_text(value)
-        for raw, value in wanted.items()
-        for key in [camel(raw)]
-    )
+    held = row["metadata"]
+    for raw, value in wanted.items():
+        key = camel(raw)
+        if key not in held or _as_text(held[key]) != _as_text(value):
+            return False
+    return True
 
 
 def _as_text(value: Any) -> str:

@@ -14,7 +14,6 @@ from glue.sandbox.keygen.problems import (
     Fault,
     entity_refused,
     forbidden,
-    missing,
     not_found,
     on_attribute,
     on_resource,
@@ -76,7 +75,8 @@ def _count_token(call: Call, token: Row, counter: str, bound: str) -> None:
     if allowed is not None and used >= allowed:
         detail = f"exceeds maximum allowed ({allowed})"
         raise resource_refused(on_attribute("tokens", counter, detail, "LIMIT_EXCEEDED"))
-    call.account.save(token, **{counter: used + 1})
+    token[counter] = used + 1
+    call.account.save(token)
 
 
 def _check_identity(account: Account, row_id: str | None, fingerprint: str, license_row: Row, policy: Row) -> list[Fault]:
@@ -141,11 +141,6 @@ def _equals(name: str) -> Any:
     return lambda row, value: row[name] == value
 
 
-@route("GET", "machines/*", "machine.read")
-async def read_machine(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
-
-
 @route("PATCH", "machines/*", "machine.update")
 async def update_machine(call: Call, wanted: str) -> Answer:
     row = call.find(_KIND, wanted)
@@ -207,32 +202,3 @@ async def reset_heartbeat(call: Call, wanted: str) -> Answer:
     call.account.save(row, lastHeartbeat=None, resurrected=False, deathEvent=None)
     call.announce("machine.heartbeat.reset", row)
     return call.show(row)
-
-
-@route("GET", "machines/*/components", "component.read")
-async def components_of_machine(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("components", "machine", call.find(_KIND, wanted)["id"]))
-
-
-@route("GET", "machines/*/processes", "process.read")
-async def processes_of_machine(call: Call, wanted: str) -> Answer:
-    call.find(_KIND, wanted)
-    return respond(call, [])
-
-
-@route("GET", "machines/*/license", "license.read")
-async def license_of_machine(call: Call, wanted: str) -> Answer:
-    return call.show(call.account.need("licenses", call.find(_KIND, wanted)["license"]))
-
-
-@route("GET", "machines/*/product", "product.read")
-async def product_of_machine(call: Call, wanted: str) -> Answer:
-    return call.show(call.account.need("products", call.find(_KIND, wanted)["product"]))
-
-
-@route("GET", "machines/*/owner", "user.read")
-async def owner_of_machine(call: Call, wanted: str) -> Answer:
-    row = call.find(_KIND, wanted)
-    if row["owner"] is None:
-        raise missing("owners")
-    return call.show(call.account.need("users", row["owner"]))

@@ -5,7 +5,6 @@ from typing import Any
 from glue.sandbox.keygen.account import Row
 from glue.sandbox.keygen.body import read_resource
 from glue.sandbox.keygen.calls import Answer, Call, route
-from glue.sandbox.keygen.cascade import delete
 from glue.sandbox.keygen.checks import check_choice, check_limits, check_metadata, check_number
 from glue.sandbox.keygen.listing import filtered, respond
 from glue.sandbox.keygen.names import snake
@@ -114,11 +113,6 @@ async def list_policies(call: Call) -> Answer:
     return respond(call, filtered(call, _KIND, {}, index=("product",)))
 
 
-@route("GET", "policies/*", "policy.read")
-async def read_policy(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
-
-
 @route("PATCH", "policies/*", "policy.update")
 async def update_policy(call: Call, wanted: str) -> Answer:
     row = call.find(_KIND, wanted)
@@ -129,21 +123,3 @@ async def update_policy(call: Call, wanted: str) -> Answer:
     call.account.save(row, **fields)
     call.announce("policy.updated", row)
     return call.show(row)
-
-
-@route("DELETE", "policies/*", "policy.delete")
-async def delete_policy(call: Call, wanted: str) -> Answer:
-    row = call.find(_KIND, wanted)
-    call.announce("policy.deleted", row)
-    delete(call.account, row)
-    return Answer(204)
-
-
-@route("GET", "policies/*/product", "product.read")
-async def product_of_policy(call: Call, wanted: str) -> Answer:
-    return call.show(call.account.need("products", call.find(_KIND, wanted)["product"]))
-
-
-@route("GET", "policies/*/licenses", "license.read")
-async def licenses_of_policy(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("licenses", "policy", call.find(_KIND, wanted)["id"]))

@@ -5,7 +5,6 @@ import re
 from glue.sandbox.keygen.account import Row
 from glue.sandbox.keygen.body import read_resource
 from glue.sandbox.keygen.calls import Answer, Call, route
-from glue.sandbox.keygen.cascade import delete
 from glue.sandbox.keygen.checks import check_choice, check_code, check_metadata, check_number
 from glue.sandbox.keygen.listing import filtered, respond
 from glue.sandbox.keygen.problems import Fault, conflict, on_attribute, resource_refused, singular
@@ -63,13 +62,6 @@ async def _update(call: Call, kind: str, wanted: str) -> Answer:
     return call.show(row)
 
 
-async def _delete(call: Call, kind: str, wanted: str) -> Answer:
-    row = call.find(kind, wanted)
-    call.announce(f"{singular(kind)}.deleted", row)
-    delete(call.account, row)
-    return Answer(204)
-
-
 def _register(kind: str) -> None:
     noun = singular(kind)
 
@@ -79,40 +71,14 @@ def _register(kind: str) -> None:
     async def index(call: Call) -> Answer:
         return respond(call, filtered(call, kind, {}))
 
-    async def read(call: Call, wanted: str) -> Answer:
-        return call.show(call.find(kind, wanted))
-
     async def update(call: Call, wanted: str) -> Answer:
         return await _update(call, kind, wanted)
 
-    async def remove(call: Call, wanted: str) -> Answer:
-        return await _delete(call, kind, wanted)
-
     route("POST", kind, f"{noun}.create")(create)
     route("GET", kind, f"{noun}.read")(index)
-    route("GET", f"{kind}/*", f"{noun}.read")(read)
     route("PATCH", f"{kind}/*", f"{noun}.update")(update)
     route("PUT", f"{kind}/*", f"{noun}.update")(update)
-    route("DELETE", f"{kind}/*", f"{noun}.delete")(remove)
 
 
 for _kind in _DEFAULTS:
     _register(_kind)
-
-
-@route("GET", "products/*/policies", "policy.read")
-async def policies_of_product(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("policies", "product", call.find("products", wanted)["id"]))
-
-
-@route("GET", "products/*/licenses", "license.read")
-async def licenses_of_product(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("licenses", "product", call.find("products", wanted)["id"]))
-
-
-@route("GET", "groups/*/*", "group.read")
-async def members_of_group(call: Call, wanted: str, what: str) -> Answer:
-    group = call.find("groups", wanted)
-    if what not in {"users", "licenses", "machines"}:
-        return respond(call, [])
-    return respond(call, call.account.by(what, "group", group["id"]))

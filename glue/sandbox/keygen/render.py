@@ -6,6 +6,7 @@ from typing import Any
 from glue.sandbox.keygen.account import Account, Row
 from glue.sandbox.keygen.schema import CHOICES, SCOPES
 from glue.sandbox.keygen.states import (
+    Moments,
     heartbeat_required,
     heartbeat_seconds,
     heartbeat_status,
@@ -59,6 +60,7 @@ class Renderer:
         self._base = f"/v1/accounts/{account.id}"
         self._owner = "owner" if version >= "1.6" else "user"
         self._now: datetime = account.now()
+        self._moments = Moments.at(self._now)
         self._shared = {"links": {"related": self._base}, "data": {"type": "accounts", "id": account.id}}
 
     def resource(self, row: Row) -> Document:
@@ -150,7 +152,7 @@ class Renderer:
             "name": row["name"],
             "key": row["key"],
             "expiry": row["expiry"],
-            "status": license_status(self._account, row, self._now),
+            "status": license_status(self._account, row, self._moments),
             "uses": row["uses"],
             "suspended": row["suspended"],
             "scheme": policy["scheme"],

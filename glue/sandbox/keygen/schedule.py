@@ -76,7 +76,7 @@ class Schedule:
             yield found, self._announce_death, machine
         strategy = policy["heartbeatResurrectionStrategy"]
         if policy["heartbeatCullStrategy"] == "DEACTIVATE_DEAD" and strategy != "ALWAYS_REVIVE":
-            culled = max(found, _mark_after(died + revival_period(policy), MACHINE_JOB)) + timedelta(seconds=1)
+            culled = max(found, _mark_after(died + revival_period(policy), MACHINE_JOB))
             if culled <= now:
                 yield culled, self._cull, machine
 

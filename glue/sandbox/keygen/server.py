@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glue.sandbox.clock import VirtualClock
-from glue.sandbox.keygen import accounts, attachments, checkout, lifecycle, policies, products, search, tokens, users, validation  # noqa: F401
+from glue.sandbox.keygen import accounts, attachments, checkout, lifecycle, policies, products, reading, search, tokens, users, validation  # noqa: F401
 from glue.sandbox.keygen.account import HOST, Account
 from glue.sandbox.keygen.application import Application
 from glue.sandbox.keygen.delivery import Delivery, Transport
@@ -19,7 +19,7 @@ from glue.sandbox.store import Store
 
 FAULTS = (None, "down", "lose_webhooks", "answer_503_but_do")
 _OVERDUE = timedelta(days=3)
-_IDLE = timedelta(days=91)
+_IDLE = timedelta(days=200)
 
 
 def run(

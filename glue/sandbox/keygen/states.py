@@ -1,6 +1,8 @@
 """What is derived and never stored: states of licenses and machines, limits in force, who uses a license."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from glue.sandbox.keygen.account import Account, Row
@@ -47,18 +49,28 @@ def is_expired(license: Row, now_text: str) -> bool:  # noqa: A002
     return license["expiry"] is not None and license["expiry"] < now_text
 
 
-def license_status(account: Account, license: Row, now: datetime) -> str:  # noqa: A002
+@dataclass(frozen=True)
+class Moments:
+    """The instants that a license's status depends on, as text."""
+
+    now: str
+    expiring_until: str
+    active_since: str
+
+    @classmethod
+    def at(cls, now: datetime) -> "Moments":
+        return cls(to_text(now), to_text(now + EXPIRING_WITHIN), to_text(now - INACTIVE_AFTER))
+
+
+def license_status(account: Account, license: Row, moments: Moments) -> str:  # noqa: A002
     if is_banned(account, license):
         return "BANNED"
     if license["suspended"]:
         return "SUSPENDED"
-    if license["expiry"] is not None:
-        if is_expired(license, to_text(now)):
-            return "EXPIRED"
-        if license["expiry"] < to_text(now + EXPIRING_WITHIN):
-            return "EXPIRING"
-    seen = (license[name] for name in ("created", "lastValidated", "lastCheckIn", "lastCheckOut"))
-    return "ACTIVE" if max(filter(None, seen)) >= to_text(now - INACTIVE_AFTER) else "INACTIVE"
+    if license["expiry"] is not None and license["expiry"] < moments.expiring_until:
+        return "EXPIRED" if license["expiry"] < moments.now else "EXPIRING"
+    seen = (license["lastValidated"], license["lastCheckIn"], license["lastCheckOut"], license["created"])
+    return "ACTIVE" if any(instant and instant >= moments.active_since for instant in seen) else "INACTIVE"
 
 
 def next_check_in(license: Row, policy: Row) -> str | None:  # noqa: A002
@@ -83,7 +95,7 @@ def entitlements_of(account: Account, license: Row) -> list[Row]:  # noqa: A002
     """The policy's and its own, each once, in order of their creation."""
     links = account.by("policy-entitlements", "policy", license["policy"]) + account.by("license-entitlements", "license", license["id"])
     found = {link["entitlement"]: account.need("entitlements", link["entitlement"]) for link in links}
-    return sorted(found.values(), key=lambda row: int(row["seq"]))
+    return sorted(found.values(), key=itemgetter("seq"))
 
 
 def heartbeat_seconds(policy: Row) -> int:

@@ -37,7 +37,7 @@ async def issue_for_user(call: Call, wanted: str) -> Answer:
 
 def _issue(call: Call, bearer: Row, role: str, *, status: int) -> Answer:
     _, given, _ = read_resource(call.body, _KIND, create=True, optional=True)
-    fields = {"expiry": to_text(call.account.now() + _LIFETIME)} if role == "user" and "expiry" not in given else {}
+    fields: Row = {"expiry": to_text(call.account.now() + _LIFETIME)} if role == "user" and "expiry" not in given else {}
     if role == "license":
         fields |= {"activations": 0, "deactivations": 0}
     row, raw = call.account.issue_token(_PREFIXES.get(role, role), bearer, **(fields | given))
@@ -49,11 +49,6 @@ def _issue(call: Call, bearer: Row, role: str, *, status: int) -> Answer:
 @route("GET", "tokens", "token.read")
 async def list_tokens(call: Call) -> Answer:
     return respond(call, filtered(call, _KIND, {}, index=("bearer",)))
-
-
-@route("GET", "tokens/*", "token.read")
-async def read_token(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
 
 
 @route("PUT", "tokens/*", "token.regenerate")

@@ -1,11 +1,11 @@
 """Users: people who own or share licenses, and the administrators."""
 
 import re
+from operator import itemgetter
 
 from glue.sandbox.keygen.account import USER, Account, Row, digest
 from glue.sandbox.keygen.body import read_link, read_resource
 from glue.sandbox.keygen.calls import Answer, Call, route
-from glue.sandbox.keygen.cascade import delete
 from glue.sandbox.keygen.checks import check_metadata
 from glue.sandbox.keygen.licenses import check_group
 from glue.sandbox.keygen.listing import filtered, respond
@@ -77,11 +77,6 @@ async def list_users(call: Call) -> Answer:
     return respond(call, rows)
 
 
-@route("GET", "users/*", "user.read")
-async def read_user(call: Call, wanted: str) -> Answer:
-    return call.show(call.find(_KIND, wanted))
-
-
 @route("PATCH", "users/*", "user.update")
 async def update_user(call: Call, wanted: str) -> Answer:
     row = call.find(_KIND, wanted)
@@ -91,14 +86,6 @@ async def update_user(call: Call, wanted: str) -> Answer:
     call.account.save(row, **_stored(given))
     call.announce("user.updated", row)
     return call.show(row)
-
-
-@route("DELETE", "users/*", "user.delete")
-async def delete_user(call: Call, wanted: str) -> Answer:
-    row = call.find(_KIND, wanted)
-    call.announce("user.deleted", row)
-    delete(call.account, row)
-    return Answer(204)
 
 
 @route("POST", "users/*/actions/ban", "user.ban")
@@ -136,9 +123,4 @@ async def licenses_of_user(call: Call, wanted: str) -> Answer:
     account, user = call.account, call.find(_KIND, wanted)
     owned = account.by("licenses", "owner", user["id"])
     shared = [account.need("licenses", link["license"]) for link in account.by("license-users", "user", user["id"])]
-    return respond(call, sorted(owned + shared, key=lambda row: int(row["seq"])))
-
-
-@route("GET", "users/*/machines", "machine.read")
-async def machines_of_user(call: Call, wanted: str) -> Answer:
-    return respond(call, call.account.by("machines", "owner", call.find(_KIND, wanted)["id"]))
+    return respond(call, sorted(owned + shared, key=itemgetter("seq")))

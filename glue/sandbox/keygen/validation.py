@@ -123,17 +123,13 @@ def _judge_license(account: Account, row: Row, policy: Row, *, expired: bool) ->
 
 
 def _judge_scope(account: Account, row: Row, policy: Row, scope: Scope) -> Verdict | None:
-    simple = {
-        "product": lambda value: value == row["product"],
-        "policy": lambda value: value == row["policy"],
-        "user": lambda value: _is_user(account, row, value),
-    }
-    for name, matches in simple.items():
-        if scope.get(name) is not None:
-            if not matches(scope[name]):
-                return False, f"{name} scope does not match", f"{name.upper()}_SCOPE_MISMATCH"
-        elif policy[f"require{name.capitalize()}Scope"]:
-            return _required(name)
+    for name in ("product", "policy", "user"):
+        value = scope.get(name)
+        if value is None:
+            if policy[f"require{name.capitalize()}Scope"]:
+                return _required(name)
+        elif not (_is_user(account, row, value) if name == "user" else value == row[name]):
+            return False, f"{name} scope does not match", f"{name.upper()}_SCOPE_MISMATCH"
     wanted = scope.get("entitlements")
     if wanted is not None:
         if not wanted:
