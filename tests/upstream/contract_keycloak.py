@@ -38,7 +38,15 @@ class KeycloakContract:
 
         def make(email: str, **fields: object) -> str:
             token = _service_token(settings)
-            body = {"username": email, "email": email, "enabled": True, "emailVerified": True, "firstName": "Ada", "lastName": "Test", **fields}
+            body = {
+                "username": email,
+                "email": email,
+                "enabled": True,
+                "emailVerified": True,
+                "firstName": "Ada",
+                "lastName": "Test",
+                **fields,
+            }
             answer = httpx.post(
                 f"{settings.url}/admin/realms/{settings.realm}/users", json=body, headers={"Authorization": f"Bearer {token}"}
             )
@@ -165,9 +173,7 @@ class KeycloakContract:
 
     # --- people
 
-    def test_person_is_found_by_id_and_exact_address(
-        self, keycloak: Keycloak, acme: Organization, make_person: Callable[..., str]
-    ) -> None:
+    def test_person_is_found_by_id_and_exact_address(self, keycloak: Keycloak, acme: Organization, make_person: Callable[..., str]) -> None:
         email = f"ada@{acme.alias}.test"
         ada = make_person(email)
         found = keycloak.find_user_by_email(email.upper())
@@ -213,7 +219,9 @@ class KeycloakContract:
         assert keycloak.introspect(token) is None
         assert keycloak.introspect("nonsense") is None
 
-    def test_secret_of_a_program_is_shown_once_and_rotated(self, keycloak: Keycloak, acme: Organization, settings: KeycloakSettings) -> None:
+    def test_secret_of_a_program_is_shown_once_and_rotated(
+        self, keycloak: Keycloak, acme: Organization, settings: KeycloakSettings
+    ) -> None:
         name = f"prog-{acme.alias}"
         first = keycloak.create_program(acme.id, client_id=name, name="CI")
         second = keycloak.create_program(acme.id, client_id=name, name="CI")

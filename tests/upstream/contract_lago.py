@@ -313,7 +313,14 @@ class LagoContract:
             ("features", {"name": "Seats", "privileges": [{"code": "max", "value_type": "integer"}]}, {"name": "All seats"}),
             (
                 "plans",
-                {"name": "Pro", "interval": "monthly", "amount_cents": 100, "amount_currency": "USD", "pay_in_advance": True, "charges": []},
+                {
+                    "name": "Pro",
+                    "interval": "monthly",
+                    "amount_cents": 100,
+                    "amount_currency": "USD",
+                    "pay_in_advance": True,
+                    "charges": [],
+                },
                 {"name": "Pro 2", "amount_cents": 200},
             ),
             ("taxes", {"name": "VAT", "rate": 20}, {"rate": 21.5}),

@@ -47,7 +47,7 @@ def scripted(script: Callable[[Request], Answer]) -> Iterator[ScriptedServer]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def _serve(self) -> None:
+        def serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, self.rfile.read(length))
             served.requests.append(request)
@@ -69,11 +69,11 @@ def scripted(script: Callable[[Request], Answer]) -> Iterator[ScriptedServer]:
             except OSError:
                 return  # the client has given up waiting, which is what some tests are about
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
-
         def log_message(self, *_: object) -> None:
             return
 
+    for verb in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{verb}", Handler.serve)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         served.url = f"http://127.0.0.1:{server.server_address[1]}"

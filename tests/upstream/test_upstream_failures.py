@@ -146,7 +146,9 @@ def test_unknown_is_not_found_and_found_to_be_absent(stage: Stage) -> None:
     assert stage.case.find(stage.adapter) is None
 
 
-@pytest.mark.parametrize("body", ["<html>hello</html>", '{"data": [', "", "[]", '{"data": 5, "customers": {}, "links": 1}', '[{"id": 7}]', '"x"'])
+@pytest.mark.parametrize(
+    "body", ["<html>hello</html>", '{"data": [', "", "[]", '{"data": 5, "customers": {}, "links": 1}', '[{"id": 7}]', '"x"']
+)
 def test_unreadable_answer_concludes_nothing(stage: Stage, body: str) -> None:
     if body == "[]" and isinstance(stage.adapter, Keycloak):
         pytest.skip("an empty list is a proper answer of Keycloak's")

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def test_mail_arrives_in_two_forms_with_its_id(mail_settings: MailSettings, mail_server: "MailServer") -> None:
     Mail(mail_settings).send(
-        to="ada@mail.test", subject="Grüße · 1", text="Hello Ada", html="<p>Hello Ada</p>", message_id="<m1@glue.test>", in_reply_to="<m0@x>"
+        to="ada@mail.test",
+        subject="Grüße · 1",
+        text="Hello Ada",
+        html="<p>Hello Ada</p>",
+        message_id="<m1@glue.test>",
+        in_reply_to="<m0@x>",
     )
     mail = mail_server.wait_for("ada@mail.test")
     assert mail["Subject"] == "Grüße · 1"

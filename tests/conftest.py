@@ -1,0 +1,3 @@
+"""Fixtures that every area shares."""
+
+pytest_plugins = ["fixtures_sandbox"]
