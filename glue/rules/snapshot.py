@@ -1,7 +1,7 @@
 """What the hot path knows about a tenant: everything that `check` needs, decided beforehand by convergence."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from glue.rules.facts import Role
@@ -32,7 +32,11 @@ class LicenseGrant:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The running billing period and the subscription row usage is sent to. Half-open: [started_at, ends_at)."""
+    """The running billing period and the subscription row usage is sent to. Half-open: [started_at, ends_at).
+
+    ``downgrade_waiting``: another row takes over soon after this period's end. ``quota_from`` is filled in at publication:
+    the first day that limits count from, which an upgrade in mid-period does not move.
+    """
 
     subscription_external_id: str
     subscription_lago_id: str
@@ -40,11 +44,16 @@ class Period:
     subscription_started_at: datetime
     started_at: datetime
     ends_at: datetime
+    downgrade_waiting: bool = False
+    quota_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One tenant at one instant. ``version`` grows with every publication; ``confirmed_at`` is when it was last seen true."""
+    """One tenant at one instant. ``version`` grows with every publication; ``confirmed_at`` is when it was last seen true.
+
+    ``unbilled_since``: start of the oldest period whose invoice we have not seen; prepaid balances pay from there on.
+    """
 
     tenant: TenantId
     version: int
@@ -61,3 +70,4 @@ class Snapshot:
     unit_prices: dict[str, Decimal] = field(default_factory=dict)  # meter → highest price of a unit, for prepaid checks
     run_concurrency: int = 1
     max_credits_per_run: int = 0
+    unbilled_since: datetime | None = None
