@@ -104,7 +104,7 @@ def _confine(session: Session, tenant_id: TenantId) -> None:
     @event.listens_for(session, "do_orm_execute")
     def _add_tenant(state: orm.ORMExecuteState) -> None:
         state.statement = state.statement.options(
-            orm.with_loader_criteria(TenantScoped, lambda cls: cls.tenant_id == tenant_id, include_aliases=True)
+            *(orm.with_loader_criteria(table, table.tenant_id == tenant_id, include_aliases=True) for table in _scoped_tables())  # type: ignore[arg-type]
         )
 
     @event.listens_for(session, "before_flush")
@@ -112,6 +112,10 @@ def _confine(session: Session, tenant_id: TenantId) -> None:
         for row in [*flushed.new, *flushed.dirty, *flushed.deleted]:
             if isinstance(row, TenantScoped) and row.tenant_id != tenant_id:
                 raise NotAllowed("A tenant's session may only write that tenant's rows.")
+
+
+def _scoped_tables() -> list[type[TenantScoped]]:
+    return [table for table in TenantScoped.__subclasses__() if hasattr(table, "__table__")]
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -150,6 +150,6 @@ class People:
             organizations = [one.alias for one in self._keycloak.organizations_of_user(data["sub"]) if one.enabled]
         except UpstreamError:
             # Without Keycloak what was known goes on for ten minutes, then nobody can vouch for this person any more.
-            return now - data["checked_at"] < 600
+            return bool(now - data["checked_at"] < 600)
         request.session["person"] = data | {"organizations": sorted(organizations), "checked_at": now}
         return True
