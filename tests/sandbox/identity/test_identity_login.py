@@ -1,0 +1,159 @@
+"""Logging in at the hosted pages."""
+
+from identity_driver import APP, PASSWORD, Browser, Login
+
+
+def test_login_asks_for_the_address_first_then_for_the_password(provider, browser):
+    user, email = provider.person()
+    organization, alias = provider.organization(user, attributes={"plan": ["pro"]})
+    login = Login(provider)
+    browser.go(login.url())
+    assert (browser.page.id, browser.page.form_id) == ("login-login-username", "kc-form-login")
+    browser.submit(username=email)
+    assert browser.page.id == "login-login"
+    assert browser.page.texts["kc-attempted-username"] == email
+    browser.submit(password=PASSWORD)
+    assert set(browser.answer) == {"state", "session_state", "iss", "code"}
+    assert (browser.answer["iss"], browser.answer["state"]) == (provider.issuer, login.state)
+    tokens = login.redeem(browser.answer["code"]).json()
+    claims = provider.claims(tokens["access_token"])
+    assert claims["aud"] == "glue-api"
+    assert claims["organization"] == {alias: {"id": organization, "plan": ["pro"], "groups": []}}
+    identity = provider.claims(tokens["id_token"])
+    assert (identity["nonce"], identity["aud"], identity["sub"]) == (login.nonce, "glue-portal", user)
+
+
+def test_code_without_its_verifier_is_refused(provider, browser):
+    _, email = provider.person()
+    login = Login(provider)
+    browser.go(login.url(login_hint=email)).submit(password=PASSWORD)
+    code = browser.answer["code"]
+    assert login.redeem(code, code_verifier="").json()["error"] == "invalid_grant"
+
+
+def test_code_with_a_wrong_verifier_is_refused(provider, browser):
+    _, email = provider.person()
+    login = Login(provider)
+    browser.go(login.url(login_hint=email)).submit(password=PASSWORD)
+    answered = login.redeem(browser.answer["code"], code_verifier="x" * 43)
+    assert (answered.status_code, answered.json()["error"]) == (400, "invalid_grant")
+
+
+def test_code_is_good_once_and_its_reuse_kills_the_tokens(provider, browser):
+    _, email = provider.person()
+    login = Login(provider)
+    browser.go(login.url(login_hint=email)).submit(password=PASSWORD)
+    tokens = login.redeem(browser.answer["code"]).json()
+    assert provider.introspect(tokens["access_token"]).json()["active"]
+    assert login.redeem(browser.answer["code"]).json() == {"error": "invalid_grant", "error_description": "Code not valid"}
+    assert provider.introspect(tokens["access_token"]).json() == {"active": False}
+
+
+def test_request_without_pkce_comes_back_with_an_error_and_the_issuer(provider, browser):
+    browser.go(Login(provider).url(code_challenge="", code_challenge_method=""))
+    assert browser.answer["error"] == "invalid_request"
+    assert browser.answer["iss"] == provider.issuer
+
+
+def test_unknown_redirect_address_is_a_page_not_a_redirect(provider, browser):
+    browser.go(Login(provider).url(redirect_uri=f"{APP}/elsewhere"))
+    assert (browser.status, browser.page.id) == (400, "login-error")
+    assert browser.page.texts["instruction"] == "Invalid parameter: redirect_uri"
+
+
+def test_unknown_organization_in_the_scope_is_refused(provider, browser):
+    browser.go(Login(provider).url("openid organization:absent"))
+    assert browser.answer["error"] == "invalid_scope"
+
+
+def test_second_login_in_the_same_browser_asks_nothing(provider, sign_in):
+    _, email = provider.person()
+    browser, first = sign_in(email)
+    login = Login(provider)
+    browser.go(login.url(prompt="none"))
+    second = login.redeem(browser.answer["code"]).json()
+    assert second["session_state"] == first["session_state"]
+
+
+def test_silent_login_without_a_session_says_login_required(provider, browser):
+    browser.go(Login(provider).url(prompt="none"))
+    assert browser.answer["error"] == "login_required"
+
+
+def test_prompt_login_asks_the_signed_in_person_for_the_password_again(provider, sign_in):
+    _, email = provider.person()
+    provider.organization()
+    browser, _ = sign_in(email)
+    browser.go(Login(provider).url(prompt="login"))
+    assert (browser.page.id, browser.page.texts["kc-attempted-username"]) == ("login-login", email)
+
+
+def test_wrong_password_and_unknown_address_look_alike(provider):
+    _, email = provider.person()
+    provider.organization()
+    shown = []
+    for address in (email, "nobody@people.test"):
+        browser = Browser(provider).go(Login(provider).url()).submit(username=address).submit(password="wrong")
+        shown.append((browser.status, browser.page.id, browser.page.texts["input-error-password"]))
+    assert shown == [(200, "login-login", "Invalid username or password.")] * 2
+
+
+def test_disabled_person_is_told_before_any_password(provider, browser):
+    _, email = provider.person(enabled=False)
+    provider.organization()
+    browser.go(Login(provider).url()).submit(username=email)
+    assert (browser.status, browser.page.id) == (400, "login-error")
+
+
+def test_plain_scope_shows_the_persons_organizations_before_the_password(provider, browser):
+    user, email = provider.person()
+    provider.organization(user)
+    _, alias = provider.organization(user)
+    login = Login(provider)
+    browser.go(login.url("openid organization")).submit(username=email)
+    assert browser.page.id == "login-select-organization"
+    assert alias in browser.page.buttons
+    browser.press(alias).submit(password=PASSWORD)
+    claims = provider.claims(login.redeem(browser.answer["code"]).json()["access_token"])
+    assert list(claims["organization"]) == [alias]
+
+
+def test_choosing_a_disabled_organization_shows_the_choice_again(provider, browser):
+    user, email = provider.person()
+    provider.organization(user)
+    disabled, alias = provider.organization(user)
+    body = provider.admin("GET", f"/organizations/{disabled}").json()
+    provider.admin("PUT", f"/organizations/{disabled}", body | {"enabled": False})
+    browser.go(Login(provider).url("openid organization", login_hint=email)).press(alias)
+    assert browser.page.id == "login-select-organization"
+
+
+def test_session_once_used_for_one_organization_tells_groups_of_no_other(provider, sign_in):
+    """As seen on a real one; whoever wants all groups asks ``organization:*`` only."""
+    user, email = provider.person()
+    _, first = provider.organization(user)
+    _, second = provider.organization(user)
+    browser, tokens = sign_in(email)
+    assert all("groups" in item for item in provider.claims(tokens["access_token"])["organization"].values())
+    sign_in(email, scope=f"openid organization:{second}", browser=browser)
+    _, tokens = sign_in(email, browser=browser)
+    told = provider.claims(tokens["access_token"])["organization"]
+    assert ("groups" in told[first], "groups" in told[second]) == (False, True)
+
+
+def test_page_of_another_browser_cannot_be_used(provider, browser):
+    _, email = provider.person()
+    browser.go(Login(provider).url(login_hint=email))
+    stranger = Browser(provider)
+    stranger.page = browser.page
+    stranger.submit(password=PASSWORD)
+    assert (stranger.status, stranger.page.id) == (400, "login-error")
+
+
+def test_language_asked_for_is_chosen_on_the_page_and_kept(provider, browser):
+    browser.go(Login(provider).url(ui_locales="de"))
+    assert "selected>Deutsch" in browser.page.text
+    browser.go(Login(provider).url(kc_locale="fr"))
+    assert browser.cookies["KEYCLOAK_LOCALE"] == "fr"
+    browser.go(Login(provider).url())
+    assert "selected>Français" in browser.page.text
