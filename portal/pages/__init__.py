@@ -1,0 +1,1 @@
+"""A module per page: authorize, read, build the context, render."""

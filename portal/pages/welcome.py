@@ -1,0 +1,200 @@
+"""Onboarding: organization, plan, billing, confirmation. Can be left at any step and gone on with on another device."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from glue.actions.drafts import Drafts
+from glue.actions.register import Registration, register
+from glue.errors import BadInput
+from glue.rules.facts import Address
+from glue.rules.tiers import Tier
+from glue.wiring import Services
+from portal.people import Person
+from portal.prices import PriceCard, price_cards
+from portal.rendering import FormState
+from portal.site import Site
+
+STEPS = ("organization", "plan", "billing", "confirm")
+COUNTRIES = {"AT": "Austria", "BE": "Belgium", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland", "DE": "Germany", "DK": "Denmark", "ES": "Spain", "FI": "Finland", "FR": "France", "GB": "United Kingdom", "IE": "Ireland", "IT": "Italy", "LU": "Luxembourg", "MX": "Mexico", "NL": "Netherlands", "NO": "Norway", "PL": "Poland", "PT": "Portugal", "SE": "Sweden", "US": "United States"}  # fmt: skip
+_VAT = re.compile(r"[A-Z]{2}[A-Z0-9+*.]{2,13}")
+
+
+@dataclass(frozen=True)
+class WelcomePage:
+    """``step`` is the page shown, ``done`` the steps that are complete."""
+
+    step: str
+    steps: tuple[str, ...]
+    done: tuple[str, ...]
+    form: FormState
+    plans: tuple[PriceCard, ...]
+    chosen: PriceCard | None
+    countries: tuple[tuple[str, str], ...]
+    by_invoice: bool
+
+
+@dataclass(frozen=True)
+class WaitPage:
+    """Shown while the three systems are told."""
+
+    name: str
+    problem: str
+
+
+def routes(site: Site, services: Services) -> APIRouter:
+    router = APIRouter(prefix="/welcome")
+    drafts = Drafts(services.database, services.clock)
+
+    def show(request: Request, person: Person, step: str, form: FormState, answers: Mapping[str, str], *, status: int = 200) -> Response:
+        cards = price_cards(services.tiers, services.plan_prices())
+        context = WelcomePage(
+            step=step,
+            steps=STEPS,
+            done=tuple(name for name in STEPS if _complete(name, answers, services)),
+            form=form,
+            plans=cards,
+            chosen=next((card for card in cards if card.code == answers.get("tier")), None),
+            countries=tuple(COUNTRIES.items()),
+            by_invoice=not services.settings.lago.payment_provider_code,
+        )
+        return site.page(request, "welcome", context, title="Welcome", person=person, status=status)
+
+    @router.get("")
+    def start(request: Request) -> Response:
+        """Go on where the person left off."""
+        person = site.people.get_signed_in(request)
+        if person.tenant:
+            return RedirectResponse("/", 303)
+        return RedirectResponse(f"/welcome/{_next_step(drafts.read(person.subject)[1], services)}", 303)
+
+    @router.get("/new")
+    def another(request: Request) -> Response:
+        """A further organization for somebody who has one."""
+        person = site.people.get_signed_in(request)
+        return RedirectResponse(f"/welcome/{_next_step(drafts.read(person.subject)[1], services)}", 303)
+
+    @router.get("/{step}")
+    def step_page(request: Request, step: str) -> Response:
+        person = site.people.get_signed_in(request)
+        nonce, answers = drafts.read(person.subject)
+        if step not in STEPS:
+            return RedirectResponse("/welcome", 303)
+        first = _next_step(answers, services)
+        if STEPS.index(step) > STEPS.index(first):
+            return RedirectResponse(f"/welcome/{first}", 303)
+        defaults = {"tier": "pro", "country": "US", "billing_email": person.email}
+        return show(request, person, step, FormState(values=defaults | answers, nonce=nonce), answers)
+
+    @router.post("/organization")
+    def name_organization(request: Request, name: Annotated[str, Form()] = "") -> Response:
+        return keep(request, "organization", {"name": name.strip()})
+
+    @router.post("/plan")
+    def choose_plan(request: Request, tier: Annotated[str, Form()] = "") -> Response:
+        return keep(request, "plan", {"tier": tier})
+
+    @router.post("/billing")
+    def give_billing(
+        request: Request,
+        legal_name: Annotated[str, Form()] = "",
+        billing_email: Annotated[str, Form()] = "",
+        line1: Annotated[str, Form()] = "",
+        zipcode: Annotated[str, Form()] = "",
+        city: Annotated[str, Form()] = "",
+        country: Annotated[str, Form()] = "",
+        tax_id: Annotated[str, Form()] = "",
+    ) -> Response:
+        given = {
+            "legal_name": legal_name,
+            "billing_email": billing_email,
+            "line1": line1,
+            "zipcode": zipcode,
+            "city": city,
+            "country": country,
+        }
+        return keep(
+            request, "billing", {name: value.strip() for name, value in given.items()} | {"tax_id": tax_id.replace(" ", "").upper()}
+        )
+
+    def keep(request: Request, step: str, given: dict[str, str]) -> Response:
+        person = site.people.get_signed_in(request)
+        nonce, answers = drafts.read(person.subject)
+        try:
+            _check(step, given, services)
+        except BadInput as error:
+            return show(request, person, step, site.wrong(answers | given, error, nonce=nonce), answers, status=422)
+        drafts.keep(person.subject, given, new_nonce=secrets.token_urlsafe(12))
+        following = STEPS[STEPS.index(step) + 1]
+        return RedirectResponse(f"/welcome/{following}", 303)
+
+    @router.post("/confirm")
+    def confirm(request: Request, nonce: Annotated[str, Form()] = "") -> Response:
+        """Become a customer. Sent twice, it is one customer."""
+        person = site.people.get_signed_in(request)
+        kept_nonce, answers = drafts.read(person.subject)
+        if not kept_nonce:
+            return RedirectResponse("/", 303)
+        if nonce != kept_nonce or _next_step(answers, services) != "confirm":
+            site.tell(request, site.writer(request, person).text("This page was stale; please check your answers once more."), "warn")
+            return RedirectResponse(f"/welcome/{_next_step(answers, services)}", 303)
+        tenant = register(services.actions, _registration(person, answers, kept_nonce, site.locale(request, person)))
+        services.actions.wait_until_settled(tenant, seconds=15)
+        drafts.remove(person.subject)
+        data = request.session["person"]
+        request.session["person"] = data | {"organizations": sorted({*data["organizations"], tenant})}
+        request.session["tenant"] = tenant
+        return RedirectResponse("/", 303)
+
+    return router
+
+
+def _registration(person: Person, answers: Mapping[str, str], nonce: str, locale: str) -> Registration:
+    return Registration(
+        subject=person.subject,
+        nonce=nonce,
+        display_name=answers["name"],
+        tier=answers["tier"],
+        currency="USD",
+        email=answers["billing_email"],
+        legal_name=answers.get("legal_name", ""),
+        tax_id=answers.get("tax_id", ""),
+        address=Address(line1=answers["line1"], zipcode=answers["zipcode"], city=answers["city"], country=answers["country"]),
+        locale=locale,
+    )
+
+
+def _next_step(answers: Mapping[str, str], services: Services) -> str:
+    return next((step for step in STEPS[:-1] if not _complete(step, answers, services)), "confirm")
+
+
+def _complete(step: str, answers: Mapping[str, str], services: Services) -> bool:
+    try:
+        _check(step, answers, services)
+    except BadInput:
+        return False
+    return step != "confirm"
+
+
+def _check(step: str, given: Mapping[str, str], services: Services) -> None:
+    if step == "organization" and not 2 <= len(given.get("name", "")) <= 80:
+        raise BadInput("Please give a name of 2 to 80 characters.", field="name")
+    if step == "plan":
+        tier: Tier | None = services.tiers.find(given.get("tier", ""))
+        if tier is None:
+            raise BadInput("Please choose one of the plans.", field="tier")
+    if step == "billing":
+        for name, text in (("billing_email", "an e-mail address"), ("line1", "a street"), ("zipcode", "a postal code"), ("city", "a city")):
+            if not given.get(name) or len(given[name]) > 200:
+                raise BadInput(f"Please give {text}.", field=name)
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", given["billing_email"]):
+            raise BadInput("This is not an e-mail address.", field="billing_email")
+        if given.get("country") not in COUNTRIES:
+            raise BadInput("Please choose a country.", field="country")
+        if given.get("tax_id") and not _VAT.fullmatch(given["tax_id"]):
+            raise BadInput("A VAT number begins with two letters of the country, for example DE123456789.", field="tax_id")
