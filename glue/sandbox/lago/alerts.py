@@ -6,7 +6,7 @@ from glue.sandbox.lago.metrics import show_metric
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.subscription_views import find_subscription
 from glue.sandbox.lago.values import exact, iso, number_text, text
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 TYPES = ("current_usage_amount", "billable_metric_current_usage_amount", "billable_metric_current_usage_units")
 PAID_TYPES = ("lifetime_usage_amount", "billable_metric_lifetime_usage_units")
@@ -20,7 +20,7 @@ def show_alert(world: World, alert: Row) -> Row:
         "external_subscription_id": alert["subscription_external_id"],
         "lago_wallet_id": None,
         "wallet_code": None,
-        **{name: alert[name] for name in ("alert_type", "code", "name")},
+        **pick(alert, "alert_type code name"),
         "direction": "increasing",
         "previous_value": "0.0",
         "last_processed_at": None,

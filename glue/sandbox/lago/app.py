@@ -138,7 +138,7 @@ def _query(raw: bytes) -> dict[str, list[str]]:
 
 def _body(content_type: str, raw: bytes) -> Any:
     """JSON only with its content type, forms too; anything else is as if nothing had been sent."""
-    kind = content_type.split(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return _form(raw)
     if kind != "application/json" or not raw.strip():

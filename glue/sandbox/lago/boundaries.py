@@ -31,7 +31,7 @@ def trial_end(world: World, subscription: Row, plan: Row) -> int | None:
     """The instant a trial ends, counted from the first start of this external id; None without one."""
     if not plan["trial_period"]:
         return None
-    return first_start(world, subscription) + round(plan["trial_period"] * DAY_MS)
+    return first_start(world, subscription) + int(plan["trial_period"] * DAY_MS)
 
 
 def is_in_trial(world: World, subscription: Row, plan: Row, at: int) -> bool:
@@ -46,7 +46,7 @@ def _fee(world: World, subscription: Row, plan: Row, first: date, last: date) ->
         if end > end_of(last):
             return None
         first = max(first, day_of(end))
-    whole = plan_period(plan, subscription, last if last >= first else first)
+    whole = plan_period(plan, subscription, max(last, first))
     days = days_between(first, last)
     if days >= whole.days:
         return Fraction(plan["amount_cents"])

@@ -56,7 +56,7 @@ def _split(charge: Row, rows: Sequence[Row]) -> list[tuple[Row | None, list[Row]
     return [(charge["filters"][index] if index is not None else None, share) for index, share in shares.items()]
 
 
-def lines_of(world: World, subscription: Row, plan: Row, window: Window, charge: Row) -> list[Line]:
+def lines_of(world: World, subscription: Row, window: Window, charge: Row) -> list[Line]:
     """The charge's lines, one a filter and one for the rest."""
     metric = world.metrics.get(charge["metric_id"])
     assert metric is not None  # deleting a metric takes its charges along
@@ -79,4 +79,4 @@ def _line(charge: Row, metric: Row, part: Row | None, rows: list[Row], window: W
 
 
 def all_lines(world: World, subscription: Row, plan: Row, window: Window) -> list[Line]:
-    return [line for charge in plan["charges"] for line in lines_of(world, subscription, plan, window, charge)]
+    return [line for charge in plan["charges"] for line in lines_of(world, subscription, window, charge)]

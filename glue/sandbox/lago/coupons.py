@@ -7,14 +7,14 @@ from glue.sandbox.lago.customers import find_customer, known_customer
 from glue.sandbox.lago.errors import invalid, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.values import cents, exact, instant, iso, number_text, places, text, whole
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 
 def show_coupon(coupon: Row) -> Row:
     return {
         "lago_id": coupon["id"],
-        **{name: coupon[name] for name in "name code description coupon_type amount_cents amount_currency percentage_rate".split()},
-        **{name: coupon[name] for name in ("frequency", "frequency_duration", "reusable")},
+        **pick(coupon, "name code description coupon_type amount_cents amount_currency percentage_rate"),
+        **pick(coupon, "frequency frequency_duration reusable"),
         "limited_plans": False,
         "limited_billable_metrics": False,
         "plan_codes": [],
@@ -122,7 +122,7 @@ def expire_coupons(world: World) -> None:
 
 
 # Applied to customers.
-def show_applied(world: World, applied: Row, *, credits: bool = False) -> Row:
+def show_applied(world: World, applied: Row, *, with_credits: bool = False) -> Row:
     coupon = world.coupons.get(applied["coupon_id"]) or {}
     customer = world.customers.get(applied["customer_id"]) or {}
     fixed_once = applied["frequency"] == "once" and applied["amount_cents"] is not None
@@ -139,13 +139,13 @@ def show_applied(world: World, applied: Row, *, credits: bool = False) -> Row:
         "status": applied["status"],
         "amount_cents": applied["amount_cents"],
         "amount_cents_remaining": applied["amount_cents"] - applied["used_cents"] if fixed_once else None,
-        **{name: applied[name] for name in ("amount_currency", "percentage_rate", "frequency", "frequency_duration")},
+        **pick(applied, "amount_currency percentage_rate frequency frequency_duration"),
         "frequency_duration_remaining": applied["remaining"],
         "expiration_at": iso(coupon["expiration_at"]),
         "created_at": iso(applied["created_at"]),
         "terminated_at": iso(applied["terminated_at"]),
     }
-    if credits:
+    if with_credits:
         shown["credits"] = [
             show_credit(world, invoice, entry)
             for invoice in world.invoices.by("customer_id", applied["customer_id"])
@@ -163,7 +163,7 @@ def show_credit(_: World, invoice: Row, entry: Row) -> Row:
         "before_taxes": entry["type"] == "coupon",
         "item": {
             "lago_item_id": entry["item_id"],
-            **{name: entry[name] for name in ("type", "code", "name")},
+            **pick(entry, "type code name"),
             "description": entry.get("description"),
         },
         "invoice": {"lago_id": invoice["id"], "payment_status": invoice["payment_status"]},
@@ -216,7 +216,7 @@ def list_applied(world: World, call: Call) -> Answer:
         rows = world.applied_coupons.by("customer_id", customer["id"]) if customer else []
     status = call.asked("status")
     rows = [row for row in rows if status in (None, row["status"])]
-    return page_of(call.query, "applied_coupons", rows[::-1], lambda row: show_applied(world, row, credits=True))
+    return page_of(call.query, "applied_coupons", rows[::-1], lambda row: show_applied(world, row, with_credits=True))
 
 
 def delete_applied(world: World, call: Call) -> Answer:

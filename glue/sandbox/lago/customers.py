@@ -14,10 +14,11 @@ from glue.sandbox.lago.taxes import find_by_codes, shown_taxes
 from glue.sandbox.lago.values import iso, iso_ms, text, whole
 from glue.sandbox.lago.world import ENTITY_CODE, Row, World
 
-TEXTS = (
-    "name firstname lastname country address_line1 address_line2 state zipcode email city url phone logo_url legal_name"
-    " legal_number currency tax_identification_number external_salesforce_id customer_type"
-).split()
+_TEXTS = """
+name firstname lastname country address_line1 address_line2 state zipcode email city url phone logo_url legal_name
+legal_number currency tax_identification_number external_salesforce_id customer_type
+"""
+TEXTS = _TEXTS.split()
 ADDRESS = ("address_line1", "address_line2", "city", "zipcode", "state", "country")
 MAX_NAME, MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 255, 5, 20, 255
 PORTAL_HOURS = 12
@@ -213,14 +214,10 @@ def upsert_customer(world: World, call: Call) -> Answer:
     world.customers.put(customer["id"], customer)
     row = customer
     world.later(
-        lambda: world.tell(
-            "customer.created" if is_new else "customer.updated", "customer", show_customer(world, row, "integrations")
-        )
+        lambda: world.tell("customer.created" if is_new else "customer.updated", "customer", show_customer(world, row, "integrations"))
     )
     if provider.get("payment_provider"):
-        world.later(
-            lambda: world.tell("customer.payment_provider_created", "customer", show_customer(world, row, "integrations"))
-        )
+        world.later(lambda: world.tell("customer.payment_provider_created", "customer", show_customer(world, row, "integrations")))
     return {"customer": shown_fully(world, customer)}
 
 

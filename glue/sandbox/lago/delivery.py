@@ -159,7 +159,7 @@ class Courier:
         if self.loses_everything:
             return None
         self._client = self._client or httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=False, trust_env=False, limits=httpx.Limits(max_connections=20)
+            timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, limits=httpx.Limits(max_connections=20)
         )
         try:
             headers = self._headers(endpoint["signature_algo"], delivery)

@@ -11,7 +11,7 @@ from glue.sandbox.lago.call import Answer, Call
 from glue.sandbox.lago.errors import broken, invalid, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.values import iso, text
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 MAX_ENDPOINTS = 10
 EVENT_TYPES = frozenset(
@@ -47,7 +47,7 @@ def show_endpoint(world: World, endpoint: Row) -> Row:
     return {
         "lago_id": endpoint["id"],
         "lago_organization_id": world.organization_id,
-        **{name: endpoint[name] for name in ("webhook_url", "signature_algo", "name", "event_types")},
+        **pick(endpoint, "webhook_url signature_algo name event_types"),
         "created_at": iso(endpoint["created_at"]),
     }
 
@@ -94,7 +94,7 @@ def create_endpoint(world: World, call: Call) -> Answer:
 
 
 def _store(world: World, url: str, algorithm: str, name: str | None, types: list[str] | None) -> Row:
-    endpoint = {
+    endpoint: Row = {
         "id": world.new_id(),
         "webhook_url": url,
         "signature_algo": algorithm,

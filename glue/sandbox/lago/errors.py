@@ -42,9 +42,7 @@ def not_allowed(code: str) -> Refusal:
 
 
 def invalid(details: dict[str, Any]) -> Refusal:
-    return Refusal(
-        422, {"status": 422, "error": "Unprocessable Entity", "code": "validation_errors", "error_details": details}
-    )
+    return Refusal(422, {"status": 422, "error": "Unprocessable Entity", "code": "validation_errors", "error_details": details})
 
 
 def broken() -> Refusal:

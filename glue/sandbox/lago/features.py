@@ -7,14 +7,14 @@ from glue.sandbox.lago.errors import invalid, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.plan_views import tell_plan
 from glue.sandbox.lago.values import iso, text
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 VALUE_TYPES = ("integer", "string", "boolean", "select")
 
 
 def show_feature(feature: Row) -> Row:
     return {
-        **{name: feature[name] for name in ("code", "name", "description")},
+        **pick(feature, "code name description"),
         "privileges": list(feature["privileges"].values()),
         "created_at": iso(feature["created_at"]),
     }
@@ -61,7 +61,7 @@ def create_feature(world: World, call: Call) -> Answer:
         raise invalid({"code": ["value_is_mandatory"]})
     if world.features.one("code", code):
         raise invalid({"code": ["value_already_exist"]})
-    feature = {
+    feature: Row = {
         "id": world.new_id(),
         "code": code,
         "name": text(fields.get("name")),

@@ -7,6 +7,7 @@ from glue.sandbox.lago.usage import show_charge_usage
 from glue.sandbox.lago.values import cents, given, iso, iso_offset, number_text
 from glue.sandbox.lago.world import Row, World
 
+
 def sixteen_digits(amount: Fraction) -> str:
     """A decimal cut off after 16 digits, as Lago shows amounts with a long fraction."""
     whole = abs(amount.numerator) // amount.denominator

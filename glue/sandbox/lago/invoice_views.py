@@ -5,7 +5,7 @@ from glue.sandbox.lago.customers import show_customer
 from glue.sandbox.lago.fees import show_fee
 from glue.sandbox.lago.subscription_views import show_subscription
 from glue.sandbox.lago.values import iso, iso_ms
-from glue.sandbox.lago.world import ENTITY_CODE, Row, World
+from glue.sandbox.lago.world import ENTITY_CODE, Row, World, pick
 
 _BILLING = ("subscriptions", "billing_periods", "fees", "credits")
 # Which optional parts each place shows.
@@ -59,8 +59,7 @@ def show_invoice(world: World, invoice: Row, place: str) -> Row:
     net = invoice["fees_amount_cents"] - invoice["coupons_amount_cents"]
     prepaid = invoice["prepaid_granted_cents"] + invoice["prepaid_purchased_cents"]
     shown: Row = {"lago_id": invoice["id"], "billing_entity_code": ENTITY_CODE, "purchase_order_number": None}
-    for name in "sequential_id number issuing_date payment_due_date net_payment_term invoice_type status payment_status".split():
-        shown[name] = invoice[name]
+    shown |= pick(invoice, "sequential_id number issuing_date payment_due_date net_payment_term invoice_type status payment_status")
     shown |= {
         "payment_dispute_lost_at": iso_ms(invoice["payment_dispute_lost_at"]),
         "payment_overdue": invoice["payment_overdue"],
@@ -73,7 +72,9 @@ def show_invoice(world: World, invoice: Row, place: str) -> Row:
         "sub_total_excluding_taxes_amount_cents": net,
         "sub_total_including_taxes_amount_cents": net + invoice["taxes_amount_cents"],
         "total_amount_cents": invoice["total_amount_cents"],
-        "total_due_amount_cents": 0 if invoice["status"] == "voided" else invoice["total_amount_cents"] - invoice["total_paid_amount_cents"],
+        "total_due_amount_cents": 0
+        if invoice["status"] == "voided"
+        else invoice["total_amount_cents"] - invoice["total_paid_amount_cents"],
         "total_paid_amount_cents": invoice["total_paid_amount_cents"],
         "total_offsetted_credit_note_amount_cents": 0,
         "prepaid_credit_amount_cents": prepaid,

@@ -259,9 +259,7 @@ def refuse_payment(world: World, call: Call) -> Answer:
 def list_fees(world: World, call: Call) -> Answer:
     rows = [(invoice, fee) for invoice in _by_customer(world, call) for fee in invoice["fees"]]
     wanted, subscription = call.asked("fee_type"), call.asked("external_subscription_id")
-    rows = [
-        row for row in rows if wanted in (None, row[1]["type"]) and subscription in (None, row[1]["external_subscription_id"])
-    ]
+    rows = [row for row in rows if wanted in (None, row[1]["type"]) and subscription in (None, row[1]["external_subscription_id"])]
     return page_of(call.query, "fees", rows, lambda row: _show_listed_fee(world, *row))
 
 

@@ -8,7 +8,7 @@ from glue.sandbox.lago.credit_notes import spend_credit_notes
 from glue.sandbox.lago.usage import tax_rates
 from glue.sandbox.lago.values import cents, day_of, given
 from glue.sandbox.lago.wallet_spending import spend_wallets
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 
 def make_invoice(world: World, customer: Row, kind: str, currency: str, fees: list[Row], periods: list[Row]) -> Row:
@@ -86,7 +86,7 @@ def _apply_taxes(world: World, customer: Row, invoice: Row) -> None:
             {
                 "id": world.new_id(),
                 "tax_id": tax["id"],
-                **{name: tax[name] for name in ("name", "code", "rate", "description")},
+                **pick(tax, "name code rate description"),
                 "amount_cents": cents(taxable * rate / 100),
                 "fees_amount_cents": taxable,
                 "created_at": world.now(),
@@ -98,11 +98,10 @@ def _apply_taxes(world: World, customer: Row, invoice: Row) -> None:
             {
                 "id": world.new_id(),
                 "tax_id": tax["id"],
-                **{name: tax[name] for name in ("name", "code", "rate", "description")},
+                **pick(tax, "name code rate description"),
                 "amount_cents": cents(base * Fraction(str(tax["rate"])) / 100),
                 "created_at": world.now(),
             }
             for tax in taxes
         ]
         fee["taxes_amount_cents"] = cents(base * sum(tax_rates(world, customer), Fraction(0)) / 100)
-

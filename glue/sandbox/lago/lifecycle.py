@@ -36,6 +36,7 @@ def new_subscription(world: World, customer: Row, plan: Row, external_id: str, *
         "bill_on": None,
         "billed_until": 0,
         "alerted_on": None,
+        "swapped_on": None,
         **fields,
     }
     return world.subscriptions.put(subscription["id"], subscription)
@@ -67,7 +68,7 @@ def invoice_start(world: World, subscription: Row, at: int) -> None:
     invoice_subscriptions(world, [(subscription, starting(world, subscription, plan_of(world, subscription), at))])
 
 
-def _end(world: World, subscription: Row, *, upgraded: bool, credit: str | None = None) -> None:
+def _end(world: World, subscription: Row, *, upgraded: bool, credit: str | None) -> None:
     """Mark as ended now. What waited to follow is dropped unless it is what follows now."""
     now = world.now()
     following = next_of(world, subscription)
@@ -75,8 +76,8 @@ def _end(world: World, subscription: Row, *, upgraded: bool, credit: str | None 
         _cancel(world, following)
     subscription["status"], subscription["terminated_at"] = "terminated", now
     subscription["bill_on"] = None
-    if plan_of(world, subscription)["pay_in_advance"]:
-        subscription["on_termination_credit_note"] = credit or "credit"
+    if plan_of(world, subscription)["pay_in_advance"] and credit is not None:
+        subscription["on_termination_credit_note"] = credit
     world.subscriptions.put(subscription["id"], subscription)
 
 
@@ -99,7 +100,7 @@ def terminate(world: World, subscription: Row, *, credit: str | None = None, inv
     plan = plan_of(world, subscription)
     billed_until = subscription["billed_until"]
     subscription["on_termination_invoice"] = invoice
-    _end(world, subscription, upgraded=False, credit=credit)
+    _end(world, subscription, upgraded=False, credit=credit or "credit")
     at = world.now()
 
     def finish() -> None:
@@ -154,7 +155,7 @@ def upgrade(world: World, current: Row, plan: Row, name: str) -> Row:
     old_plan = plan_of(world, current)
     billed_until = current["billed_until"]
     following = _follow(world, current, plan, name)
-    _end(world, current, upgraded=True)
+    _end(world, current, upgraded=True, credit="credit")
     activate(world, following, world.now())
     at, owes = world.now(), owes_at_start(world, following)
 
@@ -184,7 +185,8 @@ def swap(world: World, current: Row, following: Row) -> None:
     """The billing job carries out a waiting downgrade: one invoice, old usage to the period's end, the new fee."""
     old_plan = plan_of(world, current)
     billed_until = current["billed_until"]
-    _end(world, current, upgraded=True)
+    current["swapped_on"] = day_of(world.now()).isoformat()
+    _end(world, current, upgraded=True, credit=None)
     activate(world, following, world.now())
     at = world.now()
     tell_subscription(world, "subscription.terminated", current)

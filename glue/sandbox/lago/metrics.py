@@ -6,19 +6,17 @@ from glue.sandbox.lago.call import Answer, Call, required
 from glue.sandbox.lago.errors import forbidden, invalid, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.values import flag, iso, text, whole
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 AGGREGATIONS = ("count_agg", "sum_agg", "max_agg", "unique_count_agg", "weighted_sum_agg", "latest_agg")
 NEVER_RECURRING = ("count_agg", "max_agg", "latest_agg")
-ONLY_WHEN_UNUSED = (
-    "aggregation_type code field_name recurring weighted_interval rounding_function rounding_precision expression".split()
-)
+_ONLY_UNUSED = "aggregation_type code field_name recurring weighted_interval rounding_function rounding_precision expression"
+ONLY_WHEN_UNUSED = _ONLY_UNUSED.split()
+SHOWN = "name code description aggregation_type weighted_interval recurring rounding_function rounding_precision"
 
 
 def show_metric(_: World, metric: Row, *, counts: bool = False) -> Row:
-    shown = {"lago_id": metric["id"]}
-    for name in "name code description aggregation_type weighted_interval recurring rounding_function rounding_precision".split():
-        shown[name] = metric[name]
+    shown = {"lago_id": metric["id"], **pick(metric, SHOWN)}
     shown |= {"created_at": iso(metric["created_at"]), "field_name": metric["field_name"], "expression": metric["expression"]}
     if counts:
         shown |= {"active_subscriptions_count": 0, "draft_invoices_count": 0, "plans_count": 0}
@@ -62,7 +60,7 @@ def create_metric(world: World, call: Call) -> Answer:
         problems["code"] = ["value_already_exist"]
     if problems:
         raise invalid(problems)
-    metric = {
+    metric: Row = {
         "id": world.new_id(),
         "name": text(fields["name"]),
         "code": text(fields["code"]),

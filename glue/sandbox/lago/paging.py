@@ -9,22 +9,19 @@ PER_PAGE = 100
 LARGEST_PAGE = 2**63
 
 
-def _number(text: str | None, default: int) -> int:
-    digits = (text or "").strip()
+def _number(query: dict[str, list[str]], name: str, default: int) -> int:
     try:
-        return int(digits)
-    except ValueError:
+        return int(query[name][-1])
+    except (KeyError, ValueError):
         return default
 
 
-def page_of(
-    query: dict[str, list[str]], name: str, rows: Sequence[Any], show: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
+def page_of(query: dict[str, list[str]], name: str, rows: Sequence[Any], show: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """The page that ``query`` asks for, under ``name``, with ``meta``. There is no largest page size."""
     if "page[]" in query:
         raise broken()
-    page = max(_number((query.get("page") or [None])[-1], 1), 1)
-    size = _number((query.get("per_page") or [None])[-1], PER_PAGE)
+    page = max(_number(query, "page", 1), 1)
+    size = _number(query, "per_page", PER_PAGE)
     if size == 0 or page >= LARGEST_PAGE:
         raise broken()
     if size < 0:

@@ -8,7 +8,7 @@ from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.plan_views import show_charge
 from glue.sandbox.lago.taxes import find_by_codes
 from glue.sandbox.lago.values import PLAIN_NUMBER, exact, flag, text
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 RANGES = {"graduated": "graduated_ranges", "volume": "volume_ranges"}
 NOTHING = {"from_value": 0, "to_value": None, "per_unit_amount": "0", "flat_amount": "0"}
@@ -46,7 +46,11 @@ def _bad_ranges(ranges: Any, model: str) -> str | None:
         if not _is_amount(row.get("flat_amount")):
             return "invalid_flat_amount"
         expected = (0,) if below is None else (below, below + 1)
-        if first not in expected or (last is None) != (position == len(ranges) - 1) or (last is not None and last < first):
+        if (
+            first not in expected
+            or (last is None) != (position == len(ranges) - 1)
+            or (last is not None and first is not None and last < first)
+        ):
             return f"invalid_{RANGES[model]}"
         below = last
     return None
@@ -144,7 +148,7 @@ def is_in_use(world: World, plan: Row) -> bool:
 
 
 def _known_charge(plan: Row, code: str) -> Row:
-    charge = next((row for row in plan["charges"] if row["code"] == code), None)
+    charge: Row | None = next((row for row in plan["charges"] if row["code"] == code), None)
     if charge is None:
         raise not_found("charge")
     return charge
@@ -172,7 +176,7 @@ def change_charge(world: World, call: Call) -> Answer:
     plan = known_plan(world, call.path["code"])
     present = _known_charge(plan, call.path["charge_code"])
     taken = {charge["code"] for charge in plan["charges"]}
-    sent = {**{name: present[name] for name in ("invoice_display_name", "prorated", "pay_in_advance", "properties", "filters")}}
+    sent = {**pick(present, "invoice_display_name prorated pay_in_advance properties filters")}
     charge = read_charge(world, {**sent, **call.root("charge")}, present, taken, in_use=is_in_use(world, plan))
     plan["charges"] = [charge if row["id"] == charge["id"] else row for row in plan["charges"]]
     world.plans.put(plan["id"], plan)

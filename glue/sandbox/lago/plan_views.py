@@ -2,7 +2,7 @@
 
 from glue.sandbox.lago.taxes import shown_taxes
 from glue.sandbox.lago.values import iso
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 # Which of the optional parts each place shows.
 PARTS = {
@@ -37,7 +37,7 @@ def show_charge(world: World, charge: Row) -> Row:
             {
                 "lago_id": part["id"],
                 "charge_code": charge["code"],
-                **{name: part[name] for name in ("invoice_display_name", "properties", "values")},
+                **pick(part, "invoice_display_name properties values"),
             }
             for part in charge["filters"]
         ],
@@ -55,7 +55,7 @@ def show_entitlement(world: World, feature_code: str, values: Row) -> Row | None
         {"code": row["code"], "name": row["name"], "value_type": row["value_type"], "value": value, "config": row["config"]}
         for row, value in held
     ]
-    return {**{name: feature[name] for name in ("code", "name", "description")}, "privileges": privileges}
+    return {**pick(feature, "code name description"), "privileges": privileges}
 
 
 def shown_entitlements(world: World, plan: Row) -> list[Row]:
@@ -66,8 +66,7 @@ def shown_entitlements(world: World, plan: Row) -> list[Row]:
 def show_plan(world: World, plan: Row, place: str) -> Row:
     shown: Row = {"lago_id": plan["id"], "name": plan["name"], "invoice_display_name": plan["invoice_display_name"]}
     shown["created_at"] = iso(plan["created_at"])
-    for name in "code interval description amount_cents amount_currency trial_period pay_in_advance".split():
-        shown[name] = plan[name]
+    shown |= pick(plan, "code interval description amount_cents amount_currency trial_period pay_in_advance")
     shown |= {
         "bill_charges_monthly": plan["bill_charges_monthly"],
         "bill_fixed_charges_monthly": False if plan["bill_charges_monthly"] is not None else None,

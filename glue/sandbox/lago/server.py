@@ -32,6 +32,4 @@ def run(
         "hmac_key": runner.courier.hmac_key,
         "organization_id": world.organization_id,
     }
-    serve(
-        api, control(runner), listener=listener, control_listener=control_listener, ready=ready, as_json=as_json, background=runner.beat
-    )
+    serve(api, control(runner), listener=listener, control_listener=control_listener, ready=ready, as_json=as_json, background=runner.beat)

@@ -8,7 +8,7 @@ from glue.sandbox.lago.errors import not_found
 from glue.sandbox.lago.periods import Period, period_of
 from glue.sandbox.lago.plan_views import show_plan
 from glue.sandbox.lago.values import day_of, end_of, iso, iso_ms, start_of
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 
 def plan_of(world: World, subscription: Row) -> Row:
@@ -80,7 +80,7 @@ def show_subscription(world: World, subscription: Row, *parts: str) -> Row:
         **{f"{name}_at": iso(subscription[f"{name}_at"]) for name in ("trial_ended", "ending", "terminated", "canceled", "created")},
         "previous_plan_code": plan_of(world, previous)["code"] if previous else None,
         "next_plan_code": plan_of(world, following)["code"] if following else None,
-        "downgrade_plan_date": _swap_day(plan, subscription, world.now()) if waiting else None,
+        "downgrade_plan_date": _swap_day(plan, subscription, world.now(), waiting=waiting),
         "current_billing_period_started_at": iso(first),
         "current_billing_period_ending_at": iso(last),
         "on_termination_credit_note": subscription["on_termination_credit_note"],
@@ -105,8 +105,12 @@ def show_subscription(world: World, subscription: Row, *parts: str) -> Row:
     return shown
 
 
-def _swap_day(plan: Row, subscription: Row, now: int) -> str:
-    return plan_period(plan, subscription, day_of(now)).next_first.isoformat()
+def _swap_day(plan: Row, subscription: Row, now: int, *, waiting: bool) -> str | None:
+    """The first day of the next period, seen from now, while a downgrade waits; still shown on the day of the swap."""
+    today = day_of(now)
+    if waiting:
+        return plan_period(plan, subscription, today).next_first.isoformat()
+    return today.isoformat() if subscription["swapped_on"] == today.isoformat() else None
 
 
 def answer_subscription(world: World, subscription: Row) -> Row:
@@ -133,14 +137,14 @@ def shown_overridden(world: World, subscription: Row) -> list[Row]:
         given, own = from_plan.get(code, {}), overrides.get(code, {})
         names = [name for name in [*given, *(name for name in own if name not in given)] if name in feature["privileges"]]
         privileges = [_privilege(feature["privileges"][name], given.get(name), own.get(name)) for name in names if name not in gone]
-        head = {name: feature[name] for name in ("code", "name", "description")}
+        head = pick(feature, "code name description")
         shown.append({**head, "privileges": privileges, "overrides": own})
     return shown
 
 
 def _privilege(privilege: Row, plan_value: Any, own_value: Any) -> Row:
     return {
-        **{name: privilege[name] for name in ("code", "name", "value_type")},
+        **pick(privilege, "code name value_type"),
         "value": plan_value if own_value is None else own_value,
         "plan_value": plan_value,
         "override_value": own_value,

@@ -50,8 +50,8 @@ def _current(world: World, external_id: str, customer: Row | None) -> Row | None
     rows = [row for row in world.subscriptions.by("external_id", external_id) if row["status"] in ("active", "pending")]
     if rows and (customer is None or rows[-1]["customer_id"] != customer["id"]):
         raise invalid({"external_id": ["value_already_exist"]})
-    active = [row for row in rows if row["status"] == "active"]
-    return (active or rows or [None])[-1]
+    rows.sort(key=lambda row: row["status"] == "active")
+    return rows[-1] if rows else None
 
 
 def create_subscription(world: World, call: Call) -> Answer:

@@ -4,7 +4,7 @@ from glue.sandbox.lago.call import Answer, Call, required
 from glue.sandbox.lago.errors import invalid, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.values import exact, flag, iso, text, whole
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 from glue.sandbox.store import Table
 
 
@@ -12,7 +12,7 @@ def show_tax(_: World, tax: Row) -> Row:
     counts = dict.fromkeys(("add_ons", "customers", "plans", "charges", "commitments"), 0)
     return {
         "lago_id": tax["id"],
-        **{name: tax[name] for name in ("name", "code", "rate", "description", "applied_to_organization")},
+        **pick(tax, "name code rate description applied_to_organization"),
         **{f"{name}_count": count for name, count in counts.items()},
         "created_at": iso(tax["created_at"]),
     }
@@ -45,7 +45,7 @@ def _new_code(table: Table, fields: Row) -> str:
 def create_tax(world: World, call: Call) -> Answer:
     fields = call.root("tax")
     code = _new_code(world.taxes, fields)
-    tax = {
+    tax: Row = {
         "id": world.new_id(),
         "code": code,
         "name": text(fields["name"]),
@@ -84,7 +84,7 @@ def _known(table: Table, call: Call, what: str) -> Row:
 def show_add_on(world: World, add_on: Row) -> Row:
     return {
         "lago_id": add_on["id"],
-        **{name: add_on[name] for name in ("name", "invoice_display_name", "code", "amount_cents", "amount_currency")},
+        **pick(add_on, "name invoice_display_name code amount_cents amount_currency"),
         "created_at": iso(add_on["created_at"]),
         "description": add_on["description"],
         "taxes": shown_taxes(world, add_on["tax_ids"]),
@@ -94,7 +94,7 @@ def show_add_on(world: World, add_on: Row) -> Row:
 def create_add_on(world: World, call: Call) -> Answer:
     fields = call.root("add_on")
     code = _new_code(world.add_ons, fields)
-    add_on = {
+    add_on: Row = {
         "id": world.new_id(),
         "code": code,
         "name": text(fields["name"]),

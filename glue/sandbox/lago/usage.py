@@ -10,7 +10,7 @@ from glue.sandbox.lago.errors import invalid, not_allowed, not_found
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.subscription_views import charge_period, find_subscription, plan_of, plan_period
 from glue.sandbox.lago.values import cents, day_of, end_of, exact, iso, number_text, start_of, whole
-from glue.sandbox.lago.world import Row, World
+from glue.sandbox.lago.world import Row, World, pick
 
 
 def current_window(world: World, subscription: Row, plan: Row) -> Window:
@@ -54,9 +54,9 @@ def show_charge_usage(lines: list[Line], currency: str) -> Row:
         "pricing_unit_details": None,
         "charge": {
             "lago_id": charge["id"],
-            **{name: charge[name] for name in ("code", "charge_model", "invoice_display_name")},
+            **pick(charge, "code charge_model invoice_display_name"),
         },
-        "billable_metric": {"lago_id": metric["id"], **{name: metric[name] for name in ("name", "code", "aggregation_type")}},
+        "billable_metric": {"lago_id": metric["id"], **pick(metric, "name code aggregation_type")},
         "filters": parts if charge["filters"] else [],
         "grouped_usage": [],
         "presentation_breakdowns": [],
@@ -82,7 +82,7 @@ def current_usage(world: World, call: Call) -> Answer:
         metric = world.metrics.get(charge["metric_id"])
         if wanted_charge not in (None, charge["code"]) or (wanted_metric and metric and metric["code"] != wanted_metric):
             continue
-        usages.append(show_charge_usage(lines_of(world, subscription, plan, window, charge), plan["amount_currency"]))
+        usages.append(show_charge_usage(lines_of(world, subscription, window, charge), plan["amount_currency"]))
     amount = sum(usage["amount_cents"] for usage in usages)
     rates = [] if call.asked_flag("apply_taxes") is False else tax_rates(world, customer)
     taxes = cents(amount * sum(rates, Fraction(0)) / 100)
@@ -127,10 +127,10 @@ def past_usage(world: World, call: Call) -> Answer:
             is_wanted = period["external_subscription_id"] == external_id and period["reason"] != "subscription_starting"
             if is_wanted and invoice["status"] == "finalized":
                 rows.append((invoice, period))
-    return page_of(call.query, "usage_periods", rows, lambda row: _show_past(world, *row))
+    return page_of(call.query, "usage_periods", rows, lambda row: _show_past(*row))
 
 
-def _show_past(world: World, invoice: Row, period: Row) -> Row:
+def _show_past(invoice: Row, period: Row) -> Row:
     usages: dict[str, Row] = {}
     for fee in invoice["fees"]:
         if fee["subscription_id"] != period["subscription_id"] or fee["type"] != "charge":

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from glue.sandbox.lago.usage import usage_cents
 from glue.sandbox.lago.values import cents, given, iso, iso_ms, number_text
-from glue.sandbox.lago.world import ENTITY_CODE, Row, World
+from glue.sandbox.lago.world import ENTITY_CODE, Row, World, pick
 
 METHOD = {"payment_method_id": None, "payment_method_type": "provider"}
 
@@ -17,7 +17,7 @@ def show_wallet(world: World, wallet: Row, *parts: str) -> Row:
         "lago_customer_id": customer["id"],
         "external_customer_id": customer["external_id"],
         "billing_entity_code": ENTITY_CODE,
-        **{name: wallet[name] for name in ("status", "currency", "name", "code", "rate_amount")},
+        **pick(wallet, "status currency name code rate_amount"),
         "credits_balance": number_text(Fraction(wallet["balance_cents"], 100) / rate),
         "credits_ongoing_balance": number_text(Fraction(wallet["ongoing_cents"], 100) / rate),
         "credits_ongoing_usage_balance": number_text(Fraction(wallet["ongoing_usage_cents"], 100) / rate),
@@ -52,7 +52,7 @@ def show_transaction(world: World, entry: Row, *, with_wallet: bool = False) -> 
         "lago_credit_note_id": None,
         "lago_voided_invoice_id": None,
         "billing_entity_code": ENTITY_CODE,
-        **{name: entry[name] for name in ("status", "source", "transaction_status", "transaction_type")},
+        **pick(entry, "status source transaction_status transaction_type"),
         "amount": entry["amount"],
         "credit_amount": entry["credit_amount"],
         "remaining_amount_cents": entry["remaining_cents"],
@@ -78,7 +78,7 @@ def tell_transaction(world: World, webhook_type: str, entry: Row) -> None:
     world.tell(webhook_type, "wallet_transaction", show_transaction(world, entry, with_wallet=True))
 
 
-def new_transaction(world: World, wallet: Row, credits: Fraction, **fields: object) -> Row:
+def new_transaction(world: World, wallet: Row, amount: Fraction, **fields: object) -> Row:
     """A transaction of so many credits, not yet effective: pending and inbound unless said otherwise."""
     entry: Row = {
         "id": world.new_id(),
@@ -88,8 +88,8 @@ def new_transaction(world: World, wallet: Row, credits: Fraction, **fields: obje
         "source": "manual",
         "transaction_status": "purchased",
         "transaction_type": "inbound",
-        "amount": number_text(credits * given(wallet["rate_amount"])),
-        "credit_amount": number_text(credits),
+        "amount": number_text(amount * given(wallet["rate_amount"])),
+        "credit_amount": number_text(amount),
         "remaining_cents": None,
         "settled_at": None,
         "failed_at": None,
@@ -123,14 +123,14 @@ def withdraw(world: World, wallet: Row, amount_cents: int, *, status: str, invoi
         world.wallet_transactions.put(entry["id"], entry)
         rest -= taken
         granted += taken if entry["transaction_status"] == "granted" else 0
-    credits = Fraction(amount_cents, 100) / given(wallet["rate_amount"])
+    consumed = Fraction(amount_cents, 100) / given(wallet["rate_amount"])
     wallet["balance_cents"] -= amount_cents
-    wallet["consumed_credits"] = number_text(given(wallet["consumed_credits"]) + credits)
+    wallet["consumed_credits"] = number_text(given(wallet["consumed_credits"]) + consumed)
     wallet["consumed_at"] = world.now()
     return new_transaction(
         world,
         wallet,
-        credits,
+        consumed,
         status="settled",
         settled_at=world.now(),
         transaction_type="outbound",

@@ -26,7 +26,7 @@ MAX_ACTIVE, DEFAULT_PRIORITY = 6, 50
 
 
 def _credits(fields: Row) -> dict[str, Fraction]:
-    """Paid, granted and voided credits: strings of a number that is not negative."""
+    """Paid, granted and voided amounts: strings of a number that is not negative."""
     read = {}
     for name in ("paid_credits", "granted_credits", "voided_credits"):
         value = fields.get(name)
@@ -64,7 +64,7 @@ def create_wallet(world: World, call: Call) -> Answer:
     active = [row for row in world.wallets.by("customer_id", customer["id"]) if row["status"] == "active"]
     if len(active) >= MAX_ACTIVE:
         raise invalid({"customer": ["wallet_limit_reached"]})
-    credits = _credits(fields)
+    amounts = _credits(fields)
     expiration_at = _expiration(world, fields.get("expiration_at"))
     rate = _rate(fields.get("rate_amount"))
     currency = text(fields.get("currency")) or customer["currency"]
@@ -98,7 +98,7 @@ def create_wallet(world: World, call: Call) -> Answer:
     }
     world.wallets.put(wallet["id"], wallet)
     world.later(lambda: world.tell("wallet.created", "wallet", show_wallet(world, wallet, "rules")))
-    world.later(lambda: top_up(world, wallet, credits))
+    world.later(lambda: top_up(world, wallet, amounts))
     return {"wallet": show_wallet(world, wallet, "all")}
 
 
@@ -117,12 +117,12 @@ def _code(world: World, customer: Row, code: str | None, name: str | None) -> st
 
 
 def top_up(
-    world: World, wallet: Row, credits: dict[str, Fraction], *, name: str | None = None, metadata: list[Row] | None = None
+    world: World, wallet: Row, amounts: dict[str, Fraction], *, name: str | None = None, metadata: list[Row] | None = None
 ) -> list[Row]:
-    """Granted credits settle at once; paid ones wait for the credit invoice that is made for them."""
+    """Granted amounts settle at once; paid ones wait for the credit invoice that is made for them."""
     entries = []
     more = {"name": name, "metadata": metadata or []}
-    paid, granted = credits.get("paid_credits"), credits.get("granted_credits")
+    paid, granted = amounts.get("paid_credits"), amounts.get("granted_credits")
     if paid:
         entry = new_transaction(world, wallet, paid, **more)
         entries.append(entry)
@@ -159,7 +159,7 @@ def _invoice_credits(world: World, wallet: Row, entry: Row) -> None:
 
 
 def settle_paid(world: World, invoice: Row, status: str) -> None:
-    """A credit invoice was paid: its credits arrive."""
+    """A credit invoice was paid: its amounts arrive."""
     for fee in invoice["fees"]:
         entry = world.wallet_transactions.get(fee["item"]["id"])
         wallet = world.wallets.get(entry["wallet_id"]) if entry else None
@@ -177,8 +177,8 @@ def create_transactions(world: World, call: Call) -> Answer:
         raise invalid({"wallet_id": ["wallet_not_found"]})
     if wallet["status"] == "terminated":
         raise invalid({"wallet_id": ["wallet_is_terminated"]})
-    credits = _credits(fields)
-    voided = credits.get("voided_credits", Fraction(0))
+    amounts = _credits(fields)
+    voided = amounts.get("voided_credits", Fraction(0))
     amount = cents(voided * given(wallet["rate_amount"]) * 100)
     if amount > wallet["balance_cents"]:
         raise invalid({"voided_credits": ["insufficient_credits"]})
@@ -187,7 +187,7 @@ def create_transactions(world: World, call: Call) -> Answer:
         for entry in fields.get("metadata") or []
         if isinstance(entry, dict)
     ]
-    entries = top_up(world, wallet, credits, name=text(fields.get("name")), metadata=metadata)
+    entries = top_up(world, wallet, amounts, name=text(fields.get("name")), metadata=metadata)
     if amount:
         entry = withdraw(world, wallet, amount, status="voided", invoice_id=None)
         wallet["synced_at"] = world.now()

@@ -14,6 +14,11 @@ ORGANIZATION = "Probe"
 ENTITY_CODE = "probe"
 
 
+def pick(row: Row, names: str) -> Row:
+    """The fields of ``row`` that ``names`` lists."""
+    return {name: row[name] for name in names.split()}
+
+
 class World:
     """Everything a call or a job may read and change.
 
@@ -25,7 +30,7 @@ class World:
         self.store, self.clock = store, clock
         self.front_url = "http://127.0.0.1"  # where links for people lead; the server sets it
         self.as_of: int | None = None
-        self.pending: list[Callable[[], None]] = []
+        self.pending: list[Callable[[], object]] = []
         self.send: Callable[[Row, str, bytes], None] = lambda _endpoint, _type, _body: None
         self.open()
 
@@ -77,7 +82,7 @@ class World:
     def organization_id(self) -> str:
         return str(self.setting("organization_id", self.new_id))
 
-    def later(self, work: Callable[[], None]) -> None:
+    def later(self, work: Callable[[], object]) -> None:
         self.pending.append(work)
 
     def work_off(self) -> None:
