@@ -121,4 +121,3 @@ def _place(text: str, name: str) -> tuple[int, int]:
     start = found.end() if found else 0
     end = json.JSONDecoder().raw_decode(text, start)[1]
     return text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
-

@@ -166,7 +166,9 @@ def add_scope(realm: Realm, given: Document) -> Document:
         raise message(400, f'Unexpected name "{given["name"]}" for ClientScope')
     if realm.scopes.by("name", given["name"]):
         raise message(409, f"Client Scope {given['name']} already exists")
-    row: Document = {"id": new_id(), "protocol": "openid-connect", "attributes": {}} | pick(given, "name", "description", "protocol", "attributes")
+    row: Document = {"id": new_id(), "protocol": "openid-connect", "attributes": {}} | pick(
+        given, "name", "description", "protocol", "attributes"
+    )
     row["protocolMappers"] = [{"id": new_id(), "consentRequired": False} | mapper for mapper in given.get("protocolMappers") or []]
     return realm.scopes.put(row["id"], row)
 
@@ -205,7 +207,12 @@ def require_mapper(owner: Document, mapper_id: str) -> Document:
 def add_builtin_clients(realm: Realm) -> None:
     """The clients that every realm has, with their roles."""
     base = {"enabled": True, "fullScopeAllowed": False}
-    account = {"rootUrl": realm.url, "baseUrl": f"/realms/{realm.name}/account/", "redirectUris": [f"/realms/{realm.name}/account/*"], "publicClient": True}
+    account = {
+        "rootUrl": realm.url,
+        "baseUrl": f"/realms/{realm.name}/account/",
+        "redirectUris": [f"/realms/{realm.name}/account/*"],
+        "publicClient": True,
+    }
     for client_id, extra in (
         ("account", account),
         ("account-console", account),

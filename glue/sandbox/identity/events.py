@@ -30,7 +30,14 @@ def note_event(
 
 
 def note_admin_event(
-    realm: Realm, who: Document, *, operation: str, resource: str, path: str | None, representation: Any = None, details: Document | None = None
+    realm: Realm,
+    who: Document,
+    *,
+    operation: str,
+    resource: str,
+    path: str | None,
+    representation: Any = None,
+    details: Document | None = None,
 ) -> None:
     """Keep an admin event; ``who`` are its authDetails."""
     settings = realm.settings
@@ -50,11 +57,14 @@ def list_events(realm: Realm, asked: dict[str, list[str]], *, first: int, limit:
     _forget_old(realm, realm.events, realm.settings.get("eventsExpiration"))
     known = {*builtin()["event_types"], *builtin()["unlisted_event_types"]}
     kinds = _known(asked.get("type", []), known)
-    wanted = pick({"clientId": _one(asked, "client"), "userId": _one(asked, "user"), "ipAddress": _one(asked, "ipAddress")}, "clientId", "userId", "ipAddress")
+    wanted = pick(
+        {"clientId": _one(asked, "client"), "userId": _one(asked, "user"), "ipAddress": _one(asked, "ipAddress")},
+        "clientId",
+        "userId",
+        "ipAddress",
+    )
     rows = [
-        row
-        for row in realm.events
-        if (not kinds or row["type"] in kinds) and all(row.get(name) == value for name, value in wanted.items())
+        row for row in realm.events if (not kinds or row["type"] in kinds) and all(row.get(name) == value for name, value in wanted.items())
     ]
     return _window(rows, asked, first=first, limit=limit)
 

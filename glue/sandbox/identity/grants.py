@@ -79,7 +79,12 @@ def _by_password(realm: Realm, client: Document, form: Form) -> Document:
         raise oauth(400, "unauthorized_client", "Client not allowed for direct access grants")
     granted = grant(realm, client, form.get("scope", ""))
     user = find_login(realm, form.get("username", ""))
-    told = {"auth_method": "openid-connect", "grant_type": "password", "client_auth_method": _method(client), "username": form.get("username")}
+    told = {
+        "auth_method": "openid-connect",
+        "grant_type": "password",
+        "client_auth_method": _method(client),
+        "username": form.get("username"),
+    }
     problem = check_login(realm, user, form.get("password", ""))
     if problem:
         code, text = problem
@@ -171,7 +176,15 @@ def _by_refresh(realm: Realm, client: Document, form: Form) -> Document:
     except Refusal:
         note_event(realm, "REFRESH_TOKEN_ERROR", client=client["clientId"], error="invalid_token", grant_type="refresh_token")
         raise
-    note_event(realm, "REFRESH_TOKEN", client=client["clientId"], user=user["id"], session=session["id"], grant_type="refresh_token", **made.details)
+    note_event(
+        realm,
+        "REFRESH_TOKEN",
+        client=client["clientId"],
+        user=user["id"],
+        session=session["id"],
+        grant_type="refresh_token",
+        **made.details,
+    )
     return made.body
 
 
@@ -252,7 +265,9 @@ def _by_device(realm: Realm, client: Document, form: Form) -> Document:
     join_client(realm, session, client)
     made = issue(subject_of(realm, user, client, granted, session), session, how="dg")
     told = {"grant_type": DEVICE_GRANT, "client_auth_method": _method(client), "code_id": session["id"]}
-    note_event(realm, "OAUTH2_DEVICE_CODE_TO_TOKEN", client=client["clientId"], user=user["id"], session=session["id"], **made.details, **told)
+    note_event(
+        realm, "OAUTH2_DEVICE_CODE_TO_TOKEN", client=client["clientId"], user=user["id"], session=session["id"], **made.details, **told
+    )
     return made.body
 
 

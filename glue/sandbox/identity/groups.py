@@ -49,7 +49,9 @@ def group_at(realm: Realm, organization: Document, path: str) -> Document:
     parent: str = organization["top"]
     rest, row = path.strip("/"), None
     while rest:
-        row = next((child for child in realm.groups.by("parentId", parent) if rest == child["name"] or rest.startswith(child["name"] + "/")), None)
+        row = next(
+            (child for child in realm.groups.by("parentId", parent) if rest == child["name"] or rest.startswith(child["name"] + "/")), None
+        )
         if row is None:
             break
         parent, rest = row["id"], rest[len(row["name"]) + 1 :]

@@ -35,7 +35,9 @@ async def resend(realm: Realm, organization: Document, old: Document) -> Documen
     """A new invitation in place of the old one, whose link is dead then."""
     realm.invitations.remove(old["id"])
     try:
-        return await _invite(realm, organization, email=old["email"], user=realm.users.get(old.get("user") or ""), names=pick(old, "firstName", "lastName"))
+        return await _invite(
+            realm, organization, email=old["email"], user=realm.users.get(old.get("user") or ""), names=pick(old, "firstName", "lastName")
+        )
     except Exception:
         realm.invitations.put(old["id"], old)
         raise

@@ -104,7 +104,9 @@ async def _send(realm: Realm, to: str, *, subject: str, link: str, paragraphs: l
     mail["To"], mail["Subject"] = to, subject
     text = "\n\n".join(part or link for part in paragraphs)
     mail.set_content(escape(text).replace("=", "&#61;").replace("&#x27;", "&#39;").replace("&quot;", "&#34;") if escaped else text)
-    lines = [f"<p>{escape(part)}</p>" if part else f'<p><a href="{escape(link)}" rel="nofollow">{escape(subject)}</a></p>' for part in paragraphs]
+    lines = [
+        f"<p>{escape(part)}</p>" if part else f'<p><a href="{escape(link)}" rel="nofollow">{escape(subject)}</a></p>' for part in paragraphs
+    ]
     mail.add_alternative(f"<html><body>{''.join(lines)}</body></html>", subtype="html")
     try:
         await asyncio.to_thread(_deliver, server, mail)

@@ -31,7 +31,9 @@ def provider_routes(realm: Realm) -> list[Route]:
 
         return endpoint
 
-    def posting(handle: Callable[[Realm, Form, str | None], Response | tuple[Response, Messages]]) -> Callable[[Request], Awaitable[Response]]:
+    def posting(
+        handle: Callable[[Realm, Form, str | None], Response | tuple[Response, Messages]],
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             require_realm(realm, request)
             form = await form_of(request)
@@ -93,7 +95,13 @@ def _token(realm: Realm, form: Form, authorization: str | None) -> Response:
 
 def _introspect(realm: Realm, form: Form, authorization: str | None) -> Response:
     client = realm.client(form.get("client_id"))
-    if client and not client["publicClient"] and client["enabled"] and form.get("client_secret") and form["client_secret"] != client.get("secret"):
+    if (
+        client
+        and not client["publicClient"]
+        and client["enabled"]
+        and form.get("client_secret")
+        and form["client_secret"] != client.get("secret")
+    ):
         raise oauth(401, "invalid_client", "Client authentication failed.")
     caller = authenticate_client(realm, form, authorization, event="INTROSPECT_TOKEN_ERROR")
     if caller["publicClient"]:
@@ -168,7 +176,11 @@ def logout_by_token(realm: Realm, form: Form, authorization: str | None) -> Mess
 def _device(realm: Realm, form: Form, authorization: str | None) -> Response:
     client = authenticate_client(realm, form, authorization)
     if client["attributes"].get("oauth2.device.authorization.grant.enabled") != "true":
-        raise oauth(400, "unauthorized_client", "Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.")
+        raise oauth(
+            400,
+            "unauthorized_client",
+            "Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.",
+        )
     grant(realm, client, form.get("scope", ""))
     lifespan = int(realm.settings["attributes"].get("oauth2DeviceCodeLifespan") or 600)
     interval = int(realm.settings["attributes"].get("oauth2DevicePollingInterval") or 5)
@@ -176,4 +188,6 @@ def _device(realm: Realm, form: Form, authorization: str | None) -> Response:
     row = {"id": code, "user_code": word, "client": client["id"], "scope": form.get("scope", ""), "state": "pending"}
     realm.devices.put(code, row | {"until": realm.now() + lifespan, "interval": interval, "polled": 0, "session": None})
     page = {"device_code": code, "user_code": word, "verification_uri": f"{realm.issuer}/device"}
-    return JSONResponse(page | {"verification_uri_complete": f"{realm.issuer}/device?user_code={word}", "expires_in": lifespan, "interval": interval})
+    return JSONResponse(
+        page | {"verification_uri_complete": f"{realm.issuer}/device?user_code={word}", "expires_in": lifespan, "interval": interval}
+    )

@@ -87,7 +87,9 @@ def import_realm(realm: Realm, given: Document) -> None:
         if own is None:
             add_client(realm, {key: value for key, value in client.items() if key != "serviceAccountsEnabled"})
         else:
-            realm.clients.put(own["id"], own | {key: value for key, value in client.items() if key in ("enabled", "secret", "redirectUris", "name")})
+            realm.clients.put(
+                own["id"], own | {key: value for key, value in client.items() if key in ("enabled", "secret", "redirectUris", "name")}
+            )
     _add_own_roles(realm, given)
     _add_people(realm, given)
     _map_scopes(realm, given)
@@ -103,7 +105,10 @@ def _profile(given: Document) -> Document | None:
 
 
 def _add_builtin_roles(realm: Realm) -> None:
-    basic = [add_role(realm, name, container=realm.id, description=f"${{role_{name.replace('_access', '-access')}}}")["id"] for name in ("offline_access", "uma_authorization")]
+    basic = [
+        add_role(realm, name, container=realm.id, description=f"${{role_{name.replace('_access', '-access')}}}")["id"]
+        for name in ("offline_access", "uma_authorization")
+    ]
     account, management = realm.client("account"), realm.client("realm-management")
     assert account, "made just before"
     assert management, "made just before"

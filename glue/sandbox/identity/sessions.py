@@ -11,7 +11,9 @@ from glue.sandbox.identity.state import Realm, new_id, new_word
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-def start_session(realm: Realm, user: Document, *, sid: str | None = None, offline: bool = False, notes: Document | None = None) -> Document:
+def start_session(
+    realm: Realm, user: Document, *, sid: str | None = None, offline: bool = False, notes: Document | None = None
+) -> Document:
     """A new session; an offline one lies beside the ordinary one of the same id and outlives it."""
     sid = sid or new_word()
     row: Document = {"id": sid, "key": f"offline/{sid}" if offline else sid, "user": user["id"], "offline": offline}

@@ -65,7 +65,12 @@ def issue(subject: Subject, session: Document | None, *, how: str, keep: Granted
 def _id_token(subject: Subject, base: Document, access_token: str, nonce: str | None) -> str:
     mapped = map_claims(subject, "id")
     half = hashlib.sha256(access_token.encode()).digest()[:16]
-    claims = base | {"jti": new_id(), "typ": "ID", "sub": subject.user["id"], "at_hash": base64.urlsafe_b64encode(half).rstrip(b"=").decode()}
+    claims = base | {
+        "jti": new_id(),
+        "typ": "ID",
+        "sub": subject.user["id"],
+        "at_hash": base64.urlsafe_b64encode(half).rstrip(b"=").decode(),
+    }
     claims |= {"aud": audience(subject.client["clientId"], mapped.pop("aud"))} | mapped
     if nonce:
         claims["nonce"] = nonce
@@ -163,7 +168,11 @@ def introspect(realm: Realm, token: str, caller: Document) -> Document:
     if lost_organization(realm, checked):
         raise oauth(400, "invalid_request", "Failed to introspect token.")
     mapped = map_claims(checked.subject(realm), "introspection")
-    kept: Document = {name: checked.claims[name] for name in ("exp", "iat", "jti", "iss", "sub", "typ", "azp", "sid", "acr", "scope", "nonce") if name in checked.claims}
+    kept: Document = {
+        name: checked.claims[name]
+        for name in ("exp", "iat", "jti", "iss", "sub", "typ", "azp", "sid", "acr", "scope", "nonce")
+        if name in checked.claims
+    }
     own = [aud] if isinstance(aud, str) else aud
     kept["aud"] = audience(None, list(dict.fromkeys([*own, *mapped.pop("aud")])))
     kept |= mapped | {"client_id": checked.client["clientId"], "username": checked.user["username"]}

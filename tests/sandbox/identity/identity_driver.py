@@ -243,7 +243,9 @@ class Browser:
             if not url.startswith(self.provider.ready["url"]):
                 return self
             header = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-            answered = self.provider.http.request("GET" if form is None else "POST", url, data=form, headers={"Cookie": header} if header else {})
+            answered = self.provider.http.request(
+                "GET" if form is None else "POST", url, data=form, headers={"Cookie": header} if header else {}
+            )
             for raw in answered.headers.get_list("set-cookie"):
                 for name, morsel in SimpleCookie(raw).items():
                     self.cookies[name] = morsel.value

@@ -18,7 +18,9 @@ def test_list_of_members_holds_ten_unless_asked_for_more(provider):
 
 
 def test_put_of_an_organization_replaces_it_but_for_attributes(provider):
-    organization, alias = provider.organization(description="kept?", attributes={"plan": ["pro"]}, domains=[{"name": "kept.test"}], enabled=False)
+    organization, alias = provider.organization(
+        description="kept?", attributes={"plan": ["pro"]}, domains=[{"name": "kept.test"}], enabled=False
+    )
     provider.admin("PUT", f"/organizations/{organization}", {"name": f"Org {alias}"})
     row = provider.admin("GET", f"/organizations/{organization}").json()
     assert row == {"id": organization, "name": f"Org {alias}", "alias": alias, "enabled": True, "attributes": {"plan": ["pro"]}}
@@ -137,7 +139,10 @@ def test_same_mapper_and_scope_names_are_refused_and_scopes_can_be_changed(provi
     ("body", "told"),
     [
         (b"{", {"error": "invalid_request", "error_description": "Cannot parse the JSON"}),
-        (b'{"name": "x", "nope": [1]}', {"error": 'Invalid json representation for OrganizationRepresentation. Unrecognized field "nope" at line 1 column 26.'}),
+        (
+            b'{"name": "x", "nope": [1]}',
+            {"error": 'Invalid json representation for OrganizationRepresentation. Unrecognized field "nope" at line 1 column 26.'},
+        ),
     ],
 )
 def test_unreadable_bodies_are_refused(provider, body, told):

@@ -54,16 +54,31 @@ def test_realm_file_is_imported_with_its_people_groups_and_placeholders(tmp_path
         "roles": {"realm": [{"name": "operator"}], "client": {"robot": [{"name": "run"}]}},
         "components": {
             "org.keycloak.userprofile.UserProfileProvider": [
-                {"config": {"kc.user.profile.config": [json.dumps({"attributes": [{"name": "team"}], "unmanagedAttributePolicy": "ENABLED"})]}}
+                {
+                    "config": {
+                        "kc.user.profile.config": [json.dumps({"attributes": [{"name": "team"}], "unmanagedAttributePolicy": "ENABLED"})]
+                    }
+                }
             ]
         },
         "clients": [{"clientId": "robot", "secret": "${ROBOT_SECRET}", "serviceAccountsEnabled": True}],
         "users": [
-            {"username": "service-account-robot", "enabled": True, "serviceAccountClientId": "robot", "realmRoles": ["operator"], "clientRoles": {"robot": ["run"]}},
+            {
+                "username": "service-account-robot",
+                "enabled": True,
+                "serviceAccountClientId": "robot",
+                "realmRoles": ["operator"],
+                "clientRoles": {"robot": ["run"]},
+            },
             {"username": "ann@acme.test", "email": "ann@acme.test", "enabled": True, "attributes": {"free": ["x"]}},
         ],
         "organizations": [
-            {"name": "Acme", "alias": "acme", "groups": [{"name": "admin", "id": "g-1"}], "members": [{"username": "ann@acme.test", "groups": ["g-1"]}]}
+            {
+                "name": "Acme",
+                "alias": "acme",
+                "groups": [{"name": "admin", "id": "g-1"}],
+                "members": [{"username": "ann@acme.test", "groups": ["g-1"]}],
+            }
         ],
     }
     (tmp_path / "realm.json").write_text(json.dumps(realm))
@@ -76,7 +91,9 @@ def test_realm_file_is_imported_with_its_people_groups_and_placeholders(tmp_path
         assert claims["exp"] - claims["iat"] == 120
         row = provider.admin("GET", "/organizations?q=alias:acme").json()[0]
         members = provider.admin("GET", f"/organizations/{row['id']}/groups/g-1/members").json()
-        assert [(member["username"], member["attributes"], member["membershipType"]) for member in members] == [("ann@acme.test", {"free": ["x"]}, "UNMANAGED")]
+        assert [(member["username"], member["attributes"], member["membershipType"]) for member in members] == [
+            ("ann@acme.test", {"free": ["x"]}, "UNMANAGED")
+        ]
 
 
 def test_repository_realm_file_is_readable_as_it_is(provider):

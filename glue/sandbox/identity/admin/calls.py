@@ -78,15 +78,11 @@ class Call:
         if not self.content_type.startswith(kind):
             raise error(415, "The content-type header value did not match the value in @Consumes")
 
-    def note(
-        self, operation: str, resource: str, path: str | None, representation: Any = None, *, user: Document | None = None
-    ) -> None:
+    def note(self, operation: str, resource: str, path: str | None, representation: Any = None, *, user: Document | None = None) -> None:
         """Keep the admin event of this call; ``user`` is whom it touched."""
         who = {"realmId": self.realm.id, "clientId": self.checked.client["id"], "userId": self.checked.user["id"], "ipAddress": "127.0.0.1"}
         details = {name: text_of(user[name]) for name in ("email", "username") if user.get(name)} if user else None
-        note_admin_event(
-            self.realm, who, operation=operation, resource=resource, path=path, representation=representation, details=details
-        )
+        note_admin_event(self.realm, who, operation=operation, resource=resource, path=path, representation=representation, details=details)
 
     def user(self, name: str = "user") -> Document:
         row = self.realm.users.get(self.parts[name])

@@ -129,7 +129,13 @@ def _mailable(call: Call) -> Document:
 def _action_claims(call: Call, user: Document, kind: str) -> tuple[Document, int]:
     realm = call.realm
     seconds = call.number("lifespan", realm.settings["actionTokenGeneratedByAdminLifespan"])
-    claims: Document = {"iss": realm.issuer, "aud": realm.issuer, "azp": call.asked.get("client_id", "account"), "typ": kind, "sub": user["id"]}
+    claims: Document = {
+        "iss": realm.issuer,
+        "aud": realm.issuer,
+        "azp": call.asked.get("client_id", "account"),
+        "typ": kind,
+        "sub": user["id"],
+    }
     claims |= {"iat": realm.now(), "exp": realm.now() + seconds, "jti": new_id(), "nonce": new_id(), "eml": user["email"]}
     if call.asked.get("redirect_uri"):
         claims["reduri"] = call.asked["redirect_uri"]
@@ -240,7 +246,9 @@ def all_roles(call: Call) -> Response:
     for role in rows:
         client = call.realm.clients.get(role["containerId"])
         if client:
-            entry = page.setdefault("clientMappings", {}).setdefault(client["clientId"], {"id": client["id"], "client": client["clientId"], "mappings": []})
+            entry = page.setdefault("clientMappings", {}).setdefault(
+                client["clientId"], {"id": client["id"], "client": client["clientId"], "mappings": []}
+            )
             entry["mappings"].append(role_page(role))
     return answer(page)
 

@@ -23,7 +23,19 @@ from glue.sandbox.identity.state import pick
 
 OWN = ("requiredActions", "profile", "default_scopes", "optional_scopes")
 HARMLESS = ("realm", "displayName", "bruteForceProtected", "supportedLocales", "defaultLocale", "organizationsEnabled")
-SKIPPED = ("id", "realm", "attributes", "users", "clients", "organizations", "groups", "roles", "clientScopes", "requiredActions", "components")
+SKIPPED = (
+    "id",
+    "realm",
+    "attributes",
+    "users",
+    "clients",
+    "organizations",
+    "groups",
+    "roles",
+    "clientScopes",
+    "requiredActions",
+    "components",
+)
 
 
 def get_realm(call: Call) -> Response:
@@ -47,7 +59,9 @@ def change_realm(call: Call) -> Response:
         raise error(501, "the identity sandbox does not rename realms")
     settings = call.realm.settings | {name: value for name, value in given.items() if value is not None and name not in SKIPPED}
     if given.get("attributes") is not None:
-        settings["attributes"] = builtin()["fixed_attributes"] | {name: str(value) for name, value in given["attributes"].items() if value is not None}
+        settings["attributes"] = builtin()["fixed_attributes"] | {
+            name: str(value) for name, value in given["attributes"].items() if value is not None
+        }
     if settings.get("supportedLocales"):
         settings["supportedLocales"] = sorted(settings["supportedLocales"])
     call.realm.keep_settings(settings)

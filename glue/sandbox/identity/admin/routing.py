@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
-from glue.sandbox.identity.admin import clients, organizations, people
+from glue.sandbox.identity.admin import clients, groups, organizations, people
 from glue.sandbox.identity.admin import realm as realms
 from glue.sandbox.identity.admin.calls import Call, Handler, open_call
 from glue.sandbox.identity.answers import answer, builtin, error, nothing_there
@@ -54,7 +54,7 @@ def admin_routes(realm: Realm) -> list[Route]:
 
 def _compile() -> Compiled:
     by_path: dict[str, dict[str, Handler]] = {}
-    for part in (organizations, people, realms, clients):
+    for part in (organizations, groups, people, realms, clients):
         for (method, path), handler in part.routes().items():
             by_path.setdefault(path, {})[method] = handler
     return [(compile_path(path)[0], methods) for path, methods in by_path.items()]

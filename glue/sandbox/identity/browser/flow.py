@@ -57,7 +57,13 @@ def keep(realm: Realm, login: Document, **fields: Any) -> Document:
 def action_url(visit: Visit, login: Document, name: str, **more: str) -> str:
     """The address of a step of this login."""
     client = visit.realm.clients.get(login["client"]) or {}
-    query = {"session_code": new_word(), "execution": name, "client_id": client.get("clientId", ""), "tab_id": login["id"], "client_data": "e30"}
+    query = {
+        "session_code": new_word(),
+        "execution": name,
+        "client_id": client.get("clientId", ""),
+        "tab_id": login["id"],
+        "client_data": "e30",
+    }
     return f"{visit.realm.issuer}/login-actions/{name}?" + urlencode(query | more)
 
 
@@ -109,7 +115,11 @@ def next_action(realm: Realm, login: Document, user: Document) -> str | None:
     wanted = set(user["requiredActions"]) | set(login["actions"])
     if realm.settings["verifyEmail"] and not user["emailVerified"] and user.get("email"):
         wanted.add("VERIFY_EMAIL")
-    order = [action["alias"] for action in sorted(builtin()["required_actions"], key=lambda action: int(action["priority"])) if action["alias"] in wanted]
+    order = [
+        action["alias"]
+        for action in sorted(builtin()["required_actions"], key=lambda action: int(action["priority"]))
+        if action["alias"] in wanted
+    ]
     return order[0] if order else None
 
 
@@ -142,7 +152,9 @@ def login_page(visit: Visit, login: Document, *, ask_username: bool, ask_passwor
 def picker_page(visit: Visit, login: Document, user: Document) -> Response:
     rows = [pick(row, "alias", "name") for row in visit.realm.memberships(user["id"])]
     action = action_url(visit, login, "authenticate")
-    return visit.show("select-organization.html", "select-organization", "Select organization", heading="", action=action, organizations=rows)
+    return visit.show(
+        "select-organization.html", "select-organization", "Select organization", heading="", action=action, organizations=rows
+    )
 
 
 def registration_page(visit: Visit, login: Document, **told: Any) -> Response:
@@ -185,16 +197,36 @@ def send_verification(visit: Visit, login: Document, user: Document) -> None:
     """Mail a link that proves the address; it carries this login on when opened in the same browser."""
     realm = visit.realm
     seconds, client = realm.settings["actionTokenGeneratedByUserLifespan"], realm.clients.get(login["client"]) or {}
-    claims = action_claims(realm, user, "verify-email", seconds, azp=client.get("clientId"), asid=f"{login['root']}.{login['id']}.{login['client']}")
-    link = f"{realm.issuer}/login-actions/action-token?" + urlencode({"key": realm.keys.seal(claims), "client_id": client.get("clientId", ""), "tab_id": login["id"]})
+    claims = action_claims(
+        realm, user, "verify-email", seconds, azp=client.get("clientId"), asid=f"{login['root']}.{login['id']}.{login['client']}"
+    )
+    link = f"{realm.issuer}/login-actions/action-token?" + urlencode(
+        {"key": realm.keys.seal(claims), "client_id": client.get("clientId", ""), "tab_id": login["id"]}
+    )
     visit.errands.append(mails.send_verification(realm, user, link=link, seconds=seconds))
-    note_event(realm, "SEND_VERIFY_EMAIL", client=client.get("clientId"), user=user["id"], auth_method="openid-connect", email=user["email"], username=user["username"])
+    note_event(
+        realm,
+        "SEND_VERIFY_EMAIL",
+        client=client.get("clientId"),
+        user=user["id"],
+        auth_method="openid-connect",
+        email=user["email"],
+        username=user["username"],
+    )
     keep(realm, login, mailed=realm.now())
 
 
 def action_claims(realm: Realm, user: Document, kind: str, seconds: int, **more: Any) -> Document:
     """What the token of a link in a mail says."""
-    claims: Document = {"iss": realm.issuer, "aud": realm.issuer, "typ": kind, "sub": user["id"], "eml": user.get("email"), "jti": new_id(), "nonce": new_id()}
+    claims: Document = {
+        "iss": realm.issuer,
+        "aud": realm.issuer,
+        "typ": kind,
+        "sub": user["id"],
+        "eml": user.get("email"),
+        "jti": new_id(),
+        "nonce": new_id(),
+    }
     return claims | {"iat": realm.now(), "exp": realm.now() + seconds} | {name: value for name, value in more.items() if value is not None}
 
 
@@ -221,11 +253,19 @@ def _finish(visit: Visit, login: Document, user: Document, client: Document) -> 
     if login["ending"]:
         link = login["redirect_uri"] or back_link(realm, client)
         return visit.tell("Your account has been updated.", "Your account has been updated.", link=link, link_text="« Back to Application")
-    code = {"id": new_id(), "session": session["id"], "client": client["id"], "used": False, "until": realm.now() + realm.settings["accessCodeLifespan"]}
+    code = {
+        "id": new_id(),
+        "session": session["id"],
+        "client": client["id"],
+        "used": False,
+        "until": realm.now() + realm.settings["accessCodeLifespan"],
+    }
     code |= pick(login, "redirect_uri", "nonce", "scope", "challenge", "challenge_method")
     realm.codes.put(code["id"], code)
     params = ({"state": login["state"]} if login["state"] is not None else {}) | {"session_state": session["id"], "iss": realm.issuer}
-    return visit.leave(with_params(login["redirect_uri"], params | {"code": f"{code['id']}.{session['id']}.{client['id']}"}, mode=login["mode"]))
+    return visit.leave(
+        with_params(login["redirect_uri"], params | {"code": f"{code['id']}.{session['id']}.{client['id']}"}, mode=login["mode"])
+    )
 
 
 def _session_for(visit: Visit, login: Document, user: Document) -> Document:
@@ -241,7 +281,14 @@ def _session_for(visit: Visit, login: Document, user: Document) -> Document:
     session["last"] = realm.now()
     lifespan = realm.settings["ssoSessionMaxLifespan"]
     seconds = lifespan if session["remember"] else None
-    claims = {"iss": realm.issuer, "sub": user["id"], "sid": session["id"], "typ": "Serialized-ID", "iat": realm.now(), "exp": realm.now() + lifespan}
+    claims = {
+        "iss": realm.issuer,
+        "sub": user["id"],
+        "sid": session["id"],
+        "typ": "Serialized-ID",
+        "iat": realm.now(),
+        "exp": realm.now() + lifespan,
+    }
     visit.set_cookie(IDENTITY, realm.keys.seal(claims), seconds=seconds)
     visit.set_cookie("KEYCLOAK_SESSION", session["id"], seconds=seconds, readable=True)
     return session

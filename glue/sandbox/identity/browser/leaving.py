@@ -53,7 +53,9 @@ def confirm_logout(visit: Visit) -> Response:
 def _leave(visit: Visit, session: Document | None, client: Document | None, uri: str | None) -> Response:
     realm = visit.realm
     if session:
-        note_event(realm, "LOGOUT", client=client["clientId"] if client else None, user=session["user"], session=session["id"], redirect_uri=uri)
+        note_event(
+            realm, "LOGOUT", client=client["clientId"] if client else None, user=session["user"], session=session["id"], redirect_uri=uri
+        )
         visit.errands.append(tell_clients(end_session(realm, session)))
     for name in (IDENTITY, "KEYCLOAK_SESSION"):
         visit.drop_cookie(name)

@@ -44,7 +44,9 @@ def _own_login(visit: Visit, claims: Document) -> Document | None:
 
 def _again(visit: Visit, claims: Document) -> str:
     """The same link, as the one on the page that asks whether to proceed."""
-    return f"{visit.realm.issuer}/login-actions/action-token?" + urlencode({"key": visit.realm.keys.seal(claims | {"proceed": new_word(6)})})
+    return f"{visit.realm.issuer}/login-actions/action-token?" + urlencode(
+        {"key": visit.realm.keys.seal(claims | {"proceed": new_word(6)})}
+    )
 
 
 def _use(visit: Visit, claims: Document) -> None:
@@ -73,12 +75,16 @@ def _verify(visit: Visit, claims: Document, user: Document, login: Document | No
     user["emailVerified"] = True
     user["requiredActions"] = [action for action in user["requiredActions"] if action != "VERIFY_EMAIL"]
     realm.users.put(user["id"], user)
-    note_event(realm, "VERIFY_EMAIL", client=claims["azp"], user=user["id"], action="verify-email", email=user["email"], username=user["username"])
+    note_event(
+        realm, "VERIFY_EMAIL", client=claims["azp"], user=user["id"], action="verify-email", email=user["email"], username=user["username"]
+    )
     if login:
         return advance(visit, keep(realm, login, user=user["id"], proved=True))
     if not claims.get("asid") and not user["requiredActions"]:
         link = claims.get("reduri") or back_link(realm, realm.client(claims["azp"]) or {})
-        return visit.tell("Your email address has been verified.", "Your email address has been verified.", link=link, link_text="« Back to Application")
+        return visit.tell(
+            "Your email address has been verified.", "Your email address has been verified.", link=link, link_text="« Back to Application"
+        )
     return _elsewhere(visit, claims, user, [])
 
 
@@ -87,10 +93,21 @@ def _reset(visit: Visit, claims: Document, user: Document, login: Document | Non
     _use(visit, claims)
     user["emailVerified"] = True
     realm.users.put(user["id"], user)
-    note_event(realm, "RESET_PASSWORD", client=claims["azp"], user=user["id"], action="reset-credentials", email=user["email"], username=user["username"])
+    note_event(
+        realm,
+        "RESET_PASSWORD",
+        client=claims["azp"],
+        user=user["id"],
+        action="reset-credentials",
+        email=user["email"],
+        username=user["username"],
+    )
     if login is None:
         return _elsewhere(visit, claims, user, ["UPDATE_PASSWORD"])
-    return advance(visit, keep(realm, login, kind="authenticate", user=user["id"], attempted=user["username"], proved=True, actions=["UPDATE_PASSWORD"]))
+    return advance(
+        visit,
+        keep(realm, login, kind="authenticate", user=user["id"], attempted=user["username"], proved=True, actions=["UPDATE_PASSWORD"]),
+    )
 
 
 def _execute(visit: Visit, claims: Document, user: Document, _: Document | None) -> Response:
@@ -98,7 +115,9 @@ def _execute(visit: Visit, claims: Document, user: Document, _: Document | None)
         names = tuple(ACTION_NAMES.get(action, action) for action in claims["rqac"])
         return visit.tell("Perform the following action(s)", "Perform the following action(s)", link=_again(visit, claims), items=names)
     _use(visit, claims)
-    note_event(visit.realm, "EXECUTE_ACTION_TOKEN", client=claims["azp"], user=user["id"], action="execute-actions", username=user["username"])
+    note_event(
+        visit.realm, "EXECUTE_ACTION_TOKEN", client=claims["azp"], user=user["id"], action="execute-actions", username=user["username"]
+    )
     return _elsewhere(visit, claims, user, claims["rqac"])
 
 
@@ -110,10 +129,27 @@ def _join(visit: Visit, claims: Document, user: Document, _: Document | None) ->
     invitation, organization = opened
     if "proceed" not in claims:
         text = f"By clicking on the link below, you will become a member of the {organization['name']} organization:"
-        return visit.tell(f"You are about to join the {organization['name']} organization", text, link=_again(visit, claims), link_text="Click here to proceed")
+        return visit.tell(
+            f"You are about to join the {organization['name']} organization",
+            text,
+            link=_again(visit, claims),
+            link_text="Click here to proceed",
+        )
     invitations.accept(realm, invitation, organization, user, managed=False)
-    told = {"token_id": invitation["id"], "org_id": organization["id"], "action": "ORGIVT", "auth_method": "openid-connect", "response_type": "code"}
-    told |= {"redirect_uri": claims["reduri"], "remember_me": "false", "code_id": new_word(), "response_mode": "query", "username": user["username"]}
+    told = {
+        "token_id": invitation["id"],
+        "org_id": organization["id"],
+        "action": "ORGIVT",
+        "auth_method": "openid-connect",
+        "response_type": "code",
+    }
+    told |= {
+        "redirect_uri": claims["reduri"],
+        "remember_me": "false",
+        "code_id": new_word(),
+        "response_mode": "query",
+        "username": user["username"],
+    }
     note_event(realm, "INVITE_ORG", client="account", user=user["id"], **told)
     return visit.leave(claims["reduri"])
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from glue.sandbox.identity.browser import leaving, links, steps
+from glue.sandbox.identity.browser import authorizing, leaving, links, registering, steps
 from glue.sandbox.identity.browser.visits import TEMPLATES, Problem, Visit
 from glue.sandbox.identity.mails import MailError
 from glue.sandbox.identity.provider import form_of, require_realm
@@ -54,12 +54,12 @@ def browser_routes(realm: Realm) -> list[Route]:
 
     base, openid, actions = "/realms/{realm}", "/realms/{realm}/protocol/openid-connect", "/realms/{realm}/login-actions"
     table: list[tuple[str, Step]] = [
-        (f"{openid}/auth", steps.authorize),
-        (f"{openid}/registrations", steps.registrations),
+        (f"{openid}/auth", authorizing.authorize),
+        (f"{openid}/registrations", registering.registrations),
         (f"{openid}/logout", leaving.log_out),
         (f"{openid}/logout/logout-confirm", leaving.confirm_logout),
         (f"{actions}/authenticate", steps.authenticate),
-        (f"{actions}/registration", steps.register),
+        (f"{actions}/registration", registering.register),
         (f"{actions}/required-action", steps.required_action),
         (f"{actions}/reset-credentials", steps.reset_credentials),
         (f"{actions}/restart", steps.restart),

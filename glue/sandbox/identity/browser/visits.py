@@ -80,12 +80,16 @@ class Visit:
         values.setdefault("errors", {})
         values.setdefault("alert_kind", "error" if values.get("alert") else "")
         locales = self._locales() if status == 200 and template != "message.html" else []
-        text = _environment().get_template(template).render(
-            page_id=page_id, title=title, product=realm.display_name, base=realm.issuer, locales=locales, **values
+        text = (
+            _environment()
+            .get_template(template)
+            .render(page_id=page_id, title=title, product=realm.display_name, base=realm.issuer, locales=locales, **values)
         )
         return self._finish(HTMLResponse(text, status_code=status, headers={"content-security-policy": POLICY}))
 
-    def tell(self, title: str, text: str, *, link: str | None = None, link_text: str = "» Click here to proceed", items: tuple[str, ...] = ()) -> Response:
+    def tell(
+        self, title: str, text: str, *, link: str | None = None, link_text: str = "» Click here to proceed", items: tuple[str, ...] = ()
+    ) -> Response:
         """The info page."""
         return self.show("message.html", "info", title, text=text, items=items, link=link, link_text=link_text)
 
@@ -93,7 +97,15 @@ class Visit:
         """The error page."""
         link = back_link(self.realm, problem.client) if problem.client else None
         return self.show(
-            "message.html", "error", "We are sorry...", status=problem.status, text=problem.text, items=(), link=link, back=True, link_text="« Back to Application"
+            "message.html",
+            "error",
+            "We are sorry...",
+            status=problem.status,
+            text=problem.text,
+            items=(),
+            link=link,
+            back=True,
+            link_text="« Back to Application",
         )
 
     def leave(self, url: str) -> Response:
@@ -106,7 +118,10 @@ class Visit:
         chosen = self.locale()
         rest = {name: value for name, value in self.query.items() if name != "kc_locale"}
         names = self.realm.settings.get("supportedLocales") or []
-        return [{"name": LANGUAGES.get(name, name), "chosen": name == chosen, "url": f"{self.url}?{urlencode(rest | {'kc_locale': name})}"} for name in names]
+        return [
+            {"name": LANGUAGES.get(name, name), "chosen": name == chosen, "url": f"{self.url}?{urlencode(rest | {'kc_locale': name})}"}
+            for name in names
+        ]
 
     def _finish(self, response: Response) -> Response:
         response.headers["cache-control"] = "no-store, must-revalidate, max-age=0"
