@@ -251,7 +251,36 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-SYSTEMS: dict[str, Callable[[list[str], Path], None]] = {"lago": score_lago, "lago-calendar": score_calendar, "keygen": score_keygen}
+def score_keycloak(wanted: list[str], scratch: Path) -> None:
+    recordings = recorded("keycloak")
+    names = [name for name in order_of("keycloak", "record.ALL") if name in recordings]
+    realm_file = scratch / "stock-realm.json"  # the recordings are of a realm with Keycloak's own themes
+    realm_file.write_text(json.dumps({"realm": "rec", "enabled": True, "organizationsEnabled": True}))
+    with running("identity", "--realm-file", str(realm_file)) as sandbox:
+        for name in [name for name in names if not wanted or name in wanted]:
+            at = json.loads(recordings[name].read_text())["recorded_at"]
+            sandbox.control("/clock", {"now": at})
+            environment = {
+                "KEYCLOAK_URL": sandbox.ready["url"],
+                "KEYCLOAK_REALM": sandbox.ready["realm"],
+                "KEYCLOAK_ADMIN_REALM": sandbox.ready["realm"],
+                "KEYCLOAK_ADMIN_CLIENT_ID": sandbox.ready["admin_client_id"],
+                "KEYCLOAK_ADMIN_SECRET": sandbox.ready["admin_client_secret"],
+                "KEYCLOAK_SYSTEM": "sandbox",
+                "MAIL_PORT": free_port(),
+                "OUT_SHARED": str(scratch),
+                "DRIVER_NOW": at,
+            }
+            drive("keycloak", ["record.py", name], environment)
+            compare("keycloak", name, recordings[name], scratch / f"{name}.json")
+
+
+SYSTEMS: dict[str, Callable[[list[str], Path], None]] = {
+    "lago": score_lago,
+    "lago-calendar": score_calendar,
+    "keygen": score_keygen,
+    "keycloak": score_keycloak,
+}
 
 
 def main(words: list[str]) -> int:
