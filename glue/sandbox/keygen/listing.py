@@ -67,20 +67,22 @@ def filtered(call: Call, kind: str, tests: Mapping[str, Callable[[Row, str], boo
             rows = [row for row in rows if row[name] == value]
     metadata = call.query.get("metadata")
     if isinstance(metadata, dict):
-        rows = [row for row in rows if has_metadata(row, metadata)]
+        asked = wanted_metadata(metadata)
+        rows = [row for row in rows if row["metadata"] and has_metadata(row, asked)]
     if not bearer.is_admin:
         rows = [row for row in rows if bearer.sees(account, row)]
     return rows
 
 
 def has_metadata(row: Row, wanted: dict[str, Any]) -> bool:
-    """Whether every key asked for has that value, compared as text."""
+    """Whether every key asked for has that value, compared as text; ``wanted`` is as ``wanted_metadata`` makes it."""
     held = row["metadata"]
-    for raw, value in wanted.items():
-        key = camel(raw)
-        if key not in held or _as_text(held[key]) != _as_text(value):
-            return False
-    return True
+    return all(key in held and _as_text(held[key]) == value for key, value in wanted.items())
+
+
+def wanted_metadata(given: dict[str, Any]) -> dict[str, str]:
+    """Metadata asked for, with keys as they are stored and values as text."""
+    return {camel(key): _as_text(value) for key, value in given.items()}
 
 
 def _as_text(value: Any) -> str:
