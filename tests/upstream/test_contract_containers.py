@@ -4,17 +4,16 @@ Needs a container engine and the images; without an engine every test is skipped
 """
 
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 from contract_keygen import KeygenContract
 from contract_lago import LagoContract
-from docker.errors import DockerException
 from testcontainers.compose import DockerCompose
 
 from glue.settings import KeygenSettings, LagoSettings
@@ -38,10 +37,8 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DockerCompose, dict[str, str]]]:
     """Both systems under a project name of this run, and the settings they were made with."""
-    try:
-        docker.from_env().close()
-    except DockerException as error:
-        pytest.skip(f"no container engine runs here: {error}")
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        pytest.skip("no container engine runs here")
     folder = tmp_path_factory.mktemp("compose")
     env_file, override = folder / "env", folder / "override.yaml"
     command = [str(Path(sys.executable).with_name("glue")), "init", str(env_file), "--compose", "--domain", "glue.test"]

@@ -10,7 +10,7 @@ from glue.settings import MailSettings
 from glue.upstream.mail import Mail
 
 if TYPE_CHECKING:
-    from fixtures_sandbox import MailServer
+    from tests.fixtures_sandbox import MailServer
 
 
 def test_mail_arrives_in_two_forms_with_its_id(mail_settings: MailSettings, mail_server: "MailServer") -> None:
