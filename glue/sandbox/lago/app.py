@@ -32,6 +32,7 @@ from glue.sandbox.lago import (
 from glue.sandbox.lago.call import Call
 from glue.sandbox.lago.encoding import encode
 from glue.sandbox.lago.errors import Refusal, broken, not_found, unauthorized, unreadable
+from glue.sandbox.lago.provider import OUTCOMES, checkout_page
 from glue.sandbox.lago.routing import PREFIX, Router
 from glue.sandbox.lago.runner import Runner
 
@@ -76,7 +77,7 @@ class Api:
 
     def _answer(self, request: Request, scope: Scope, body: bytes) -> Response:
         raw_path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
-        outside = self._outside(request.method, raw_path)
+        outside = self._outside(request.method, raw_path, body)
         if outside is not None:
             return outside
         try:
@@ -99,8 +100,10 @@ class Api:
             return Response(b"", 200, headers={"content-type": "application/json"})
         return Response(encode(shown), 200, headers={"content-type": JSON, "cache-control": "max-age=0, private, must-revalidate"})
 
-    def _outside(self, method: str, raw_path: str) -> Response | None:
+    def _outside(self, method: str, raw_path: str, body: bytes) -> Response | None:
         """What is not below the API."""
+        if raw_path.startswith("/checkout/"):
+            return self._checkout(method, raw_path, body)
         if raw_path == "/health":
             shown: Any = {"version": "production", "github_url": "https://github.com/getlago/lago-api", "message": "Success"}
         elif raw_path == "/ready":
@@ -114,6 +117,13 @@ class Api:
         else:
             return None
         return Response(encode(shown), headers={"content-type": JSON})
+
+    def _checkout(self, method: str, raw_path: str, body: bytes) -> Response:
+        outcome = dict(parse_qsl(body.decode("latin-1"))).get("outcome") if method == "POST" else None
+        kind, _, row_id = raw_path.removeprefix("/checkout/").partition("/")
+        with self.world.store.transaction():
+            page = checkout_page(self.world, kind, row_id, outcome if outcome in OUTCOMES else None)
+        return Response(page or "", 200 if page else 404, headers={"content-type": HTML})
 
 
 def _refused(method: str, raw_path: str, refusal: Refusal) -> Response:

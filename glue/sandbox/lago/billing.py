@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
 
+from glue.sandbox.lago.aggregation import Window
 from glue.sandbox.lago.boundaries import Boundaries
 from glue.sandbox.lago.charge_lines import all_lines
 from glue.sandbox.lago.credit_notes import credit_fee
@@ -34,26 +35,38 @@ def invoice_subscriptions(world: World, billed: Sequence[Billed]) -> Row:
                 for line in lines
                 if not line.is_empty and not line.charge["pay_in_advance"]
             ]
-        charges_from, charges_to = bounds.shown_charges
-        periods.append(
-            {
-                "subscription_id": subscription["id"],
-                "external_subscription_id": subscription["external_id"],
-                "plan_id": plan["id"],
-                "from_at": bounds.from_at,
-                "to_at": bounds.to_at,
-                "charges_from": charges_from,
-                "charges_to": charges_to,
-                "shows_fixed_charges": bounds.shows_fixed_charges,
-                "reason": bounds.reason,
-            }
-        )
+        periods.append(_period(subscription, bounds))
         if bounds.charges is not None:
             subscription["billed_until"] = max(subscription["billed_until"], bounds.charges.to_at)
             world.subscriptions.put(subscription["id"], subscription)
     first = billed[0][0]
     currency = plan_of(world, first)["amount_currency"]
     invoice = make_invoice(world, customer_of(world, first), "subscription", currency, fees, periods)
+    world.tell("invoice.created", "invoice", show_invoice(world, invoice, "created"))
+    return invoice
+
+
+def _period(subscription: Row, bounds: Boundaries) -> Row:
+    charges_from, charges_to = bounds.shown_charges
+    return {
+        "subscription_id": subscription["id"],
+        "external_subscription_id": subscription["external_id"],
+        "plan_id": subscription["plan_id"],
+        "from_at": bounds.from_at,
+        "to_at": bounds.to_at,
+        "charges_from": charges_from,
+        "charges_to": charges_to,
+        "shows_fixed_charges": bounds.shows_fixed_charges,
+        "reason": bounds.reason,
+    }
+
+
+def invoice_event_fee(world: World, subscription: Row, fee: Row, window: Window, issued: date) -> Row:
+    """An invoice of one fee of a charge paid in advance, dated ``issued``."""
+    bounds = Boundaries("in_advance_charge", window.from_at, window.to_at, window, (window.from_at, window.to_at), None)
+    currency = plan_of(world, subscription)["amount_currency"]
+    customer = customer_of(world, subscription)
+    invoice = make_invoice(world, customer, "subscription", currency, [fee], [_period(subscription, bounds)], issued)
     world.tell("invoice.created", "invoice", show_invoice(world, invoice, "created"))
     return invoice
 

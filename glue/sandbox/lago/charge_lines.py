@@ -56,13 +56,13 @@ def _split(charge: Row, rows: Sequence[Row]) -> list[tuple[Row | None, list[Row]
     return [(charge["filters"][index] if index is not None else None, share) for index, share in shares.items()]
 
 
-def lines_of(world: World, subscription: Row, window: Window, charge: Row) -> list[Line]:
-    """The charge's lines, one a filter and one for the rest."""
+def lines_of(world: World, subscription: Row, window: Window, charge: Row, *, without: str | None = None) -> list[Line]:
+    """The charge's lines, one a filter and one for the rest; ``without`` leaves one event out."""
     metric = world.metrics.get(charge["metric_id"])
     assert metric is not None  # deleting a metric takes its charges along
     reach = min(window.from_at, first_start(world, subscription)) if metric["recurring"] else window.from_at
     stream = world.events.by("stream", stream_of(subscription["external_id"], metric["code"]))
-    rows = [row for row in stream if reach <= row["timestamp"] <= window.to_at]
+    rows = [row for row in stream if reach <= row["timestamp"] <= window.to_at and row["id"] != without]
     shares = _split(charge, rows) if charge["filters"] else [(None, rows)]
     return [_line(charge, metric, part, share, window) for part, share in shares]
 

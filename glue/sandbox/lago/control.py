@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from glue.sandbox.lago.provider import pay
 from glue.sandbox.lago.runner import FAULTS, Runner
 from glue.sandbox.serving import control_app
 
@@ -25,6 +26,7 @@ def control(runner: Runner) -> Starlette:
 
     ``POST /lago/jobs`` {"job", "offset_days"} runs that scheduled job as if so many days later and answers ``ok``.
     ``GET /lago/webhooks`` lists deliveries, newest first; ``POST /lago/webhooks/retry`` {"id"} sends one again.
+    ``POST /lago/pay`` {"invoice_id", "outcome"}: the payment provider succeeds or fails.
     ``POST /faults`` {"mode"}: down (503 to everything), answer_503_but_do (writes are done, yet answered 503),
     lose_webhooks (every attempt fails), null (none).
     """
@@ -40,6 +42,16 @@ def control(runner: Runner) -> Starlette:
     async def retry_delivery(request: Request) -> Response:
         return JSONResponse(runner.courier.retry(str((await _body(request))["id"])))
 
+    async def pay_invoice(request: Request) -> Response:
+        body = await _body(request)
+        invoice = runner.world.invoices.get(str(body["invoice_id"]))
+        if invoice is None:
+            raise KeyError("invoice_id")
+        with runner.world.store.transaction():
+            shown = pay(runner.world, invoice, str(body.get("outcome", "succeeded")))
+        runner.work_off()
+        return JSONResponse(shown)
+
     async def set_fault(request: Request) -> Response:
         mode = (await _body(request)).get("mode")
         if mode is not None and mode not in FAULTS:
@@ -54,6 +66,7 @@ def control(runner: Runner) -> Starlette:
         Route("/lago/jobs", run_job, methods=["POST"]),
         Route("/lago/webhooks", list_deliveries, methods=["GET"]),
         Route("/lago/webhooks/retry", retry_delivery, methods=["POST"]),
+        Route("/lago/pay", pay_invoice, methods=["POST"]),
         Route("/faults", set_fault, methods=["POST"]),
         Mount("/", control_app(runner.world.clock, move=runner.move, reset=runner.reset)),
     ]

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from glue.sandbox.lago.call import Answer, Call, required
 from glue.sandbox.lago.customers import find_customer, known_customer
-from glue.sandbox.lago.errors import invalid, not_found
+from glue.sandbox.lago.errors import invalid, not_found, not_in_sandbox
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.values import cents, exact, instant, iso, number_text, places, text, whole
 from glue.sandbox.lago.world import Row, World, pick
@@ -32,6 +32,8 @@ def _live(world: World, code: str | None) -> Row | None:
 
 
 def _read(world: World, fields: Row) -> Row:
+    if fields.get("applies_to"):
+        raise not_in_sandbox()
     problems = required(fields, "name", "code")
     kind, frequency = fields.get("coupon_type"), fields.get("frequency")
     if kind not in ("fixed_amount", "percentage"):

@@ -217,8 +217,23 @@ def upsert_customer(world: World, call: Call) -> Answer:
         lambda: world.tell("customer.created" if is_new else "customer.updated", "customer", show_customer(world, row, "integrations"))
     )
     if provider.get("payment_provider"):
-        world.later(lambda: world.tell("customer.payment_provider_created", "customer", show_customer(world, row, "integrations")))
+        world.later(lambda: _tell_provider(world, row))
     return {"customer": shown_fully(world, customer)}
+
+
+def _tell_provider(world: World, customer: Row) -> None:
+    world.tell("customer.payment_provider_created", "customer", show_customer(world, customer, "integrations"))
+    world.tell("customer.checkout_url_generated", "payment_provider_customer_checkout_url", _checkout(world, customer))
+
+
+def _checkout(world: World, customer: Row) -> Row:
+    return {
+        "lago_customer_id": customer["id"],
+        "external_customer_id": customer["external_id"],
+        "payment_provider": customer["payment_provider"],
+        "payment_provider_code": customer["payment_provider_code"],
+        "checkout_url": f"{world.front_url}/checkout/customer/{customer['id']}",
+    }
 
 
 def get_customer(world: World, call: Call) -> Answer:
@@ -246,19 +261,16 @@ def checkout_url(world: World, call: Call) -> Answer:
     customer = known_customer(world, call.path["external_id"])
     if not customer["payment_provider"]:
         raise invalid({"base": ["no_linked_payment_provider"]})
-    return {
-        "customer": {
-            "lago_customer_id": customer["id"],
-            "external_customer_id": customer["external_id"],
-            "payment_provider": customer["payment_provider"],
-            "checkout_url": f"{world.front_url}/checkout/customer/{customer['id']}",
-        }
-    }
+    return {"customer": _checkout(world, customer)}
 
 
 def list_payment_methods(world: World, call: Call) -> Answer:
     customer = known_customer(world, call.path["external_id"])
-    return page_of(call.query, "payment_methods", customer.get("payment_methods", []), dict)
+    return page_of(call.query, "payment_methods", customer.get("payment_methods", []), _show_method)
+
+
+def _show_method(method: Row) -> Row:
+    return {name: value for name, value in method.items() if name != "declines"}
 
 
 def refuse_projected_usage(_: World, __: Call) -> Answer:

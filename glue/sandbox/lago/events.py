@@ -97,12 +97,17 @@ def _check_storable(properties: Row) -> None:
         raise broken()
 
 
+def _store(world: World, event: Row) -> None:
+    world.events.put(event["id"], event)
+    world.later(lambda: world.event_taken(event))
+
+
 def create_event(world: World, call: Call) -> Answer:
     event = _read(world, call.root("event"))
     if _is_known(world, event):
         raise invalid({"transaction_id": ["value_already_exist"]})
     _check_storable(event["properties"])
-    world.events.put(event["id"], event)
+    _store(world, event)
     return {"event": show_event(event)}
 
 
@@ -131,7 +136,7 @@ def create_batch(world: World, call: Call) -> Answer:
     for event in events:
         _check_storable(event["properties"])
     for event in events:
-        world.events.put(event["id"], event)
+        _store(world, event)
     return {"events": [show_event(event) for event in events]}
 
 

@@ -9,9 +9,9 @@ from glue.sandbox.lago.fees import new_fee, show_fee
 from glue.sandbox.lago.invoice_views import show_invoice
 from glue.sandbox.lago.invoicing import make_invoice, store_invoice
 from glue.sandbox.lago.paging import page_of
+from glue.sandbox.lago.payments import set_payment_status, tell_payment_failure
 from glue.sandbox.lago.plan_charges import known_plan
 from glue.sandbox.lago.values import exact, iso, number_text, text, whole
-from glue.sandbox.lago.wallets import settle_paid
 from glue.sandbox.lago.world import Row, World
 
 PAYMENT_STATUSES = ("pending", "succeeded", "failed")
@@ -67,25 +67,6 @@ def create_one_off(world: World, call: Call) -> Answer:
     invoice = make_invoice(world, customer, "one_off", currency, fees, [])
     world.later(lambda: world.tell("invoice.one_off_created", "invoice", show_invoice(world, invoice, "one_off_created")))
     return _answer(world, invoice)
-
-
-def set_payment_status(world: World, invoice: Row, status: str) -> None:
-    """Any change is taken, also on a voided invoice; told only when it is one."""
-    if invoice["payment_status"] == status:
-        return
-    invoice["payment_status"], invoice["updated_at"] = status, world.now()
-    for fee in invoice["fees"]:
-        fee["payment_status"] = status
-    if status == "succeeded":
-        invoice["payment_overdue"] = False
-    store_invoice(world, invoice)
-
-    def follow() -> None:
-        world.tell("invoice.payment_status_updated", "invoice", show_invoice(world, invoice, "payment_status_updated"))
-        if invoice["invoice_type"] == "credit":
-            settle_paid(world, invoice, status)
-
-    world.later(follow)
 
 
 def update_invoice(world: World, call: Call) -> Answer:
@@ -174,22 +155,6 @@ def download(world: World, call: Call) -> Answer:
     """Empty at first; there is no renderer here, so it stays so."""
     known_invoice(world, call)
     return None
-
-
-def tell_payment_failure(world: World, invoice: Row, code: str) -> None:
-    customer = world.customers.get(invoice["customer_id"]) or {}
-    shown = {
-        "lago_invoice_id": invoice["id"],
-        "lago_customer_id": customer["id"],
-        "external_customer_id": customer["external_id"],
-        "provider_customer_id": customer["provider_customer_id"],
-        "payment_provider": customer["payment_provider"],
-        "payment_provider_code": customer["payment_provider_code"],
-        "provider_error": None,
-        "error_details": {"code": code},
-    }
-    kind = "payment_provider_invoice_payment_error"
-    world.tell("invoice.payment_failure", kind, shown)
 
 
 def retry_payment(world: World, call: Call) -> Answer:

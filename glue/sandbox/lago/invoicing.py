@@ -1,6 +1,6 @@
 """Assembling an invoice: fees, coupons, taxes, credit notes, wallets, in this order."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 
 from glue.sandbox.lago.coupons import apply_coupons
@@ -11,10 +11,12 @@ from glue.sandbox.lago.wallet_spending import spend_wallets
 from glue.sandbox.lago.world import Row, World, pick
 
 
-def make_invoice(world: World, customer: Row, kind: str, currency: str, fees: list[Row], periods: list[Row]) -> Row:
+def make_invoice(
+    world: World, customer: Row, kind: str, currency: str, fees: list[Row], periods: list[Row], issued: date | None = None
+) -> Row:
     """A finalized invoice of ``fees``, stored. One-off and credit invoices take neither coupons nor credits."""
     now = world.now()
-    issuing = day_of(now)
+    issuing = issued or day_of(now)
     term = customer["net_payment_term"] or 0
     number = customer["invoice_count"] = customer.get("invoice_count", 0) + 1
     customer["currency"] = customer["currency"] or currency
@@ -61,6 +63,7 @@ def make_invoice(world: World, customer: Row, kind: str, currency: str, fees: li
     invoice["total_amount_cents"] = total
     if total == 0:
         invoice["payment_status"] = "succeeded"
+    world.later(lambda: world.finalized(invoice))
     return store_invoice(world, invoice)
 
 

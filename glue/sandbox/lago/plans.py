@@ -2,7 +2,7 @@
 
 from glue.sandbox.lago.call import Answer, Call, required
 from glue.sandbox.lago.currencies import CURRENCIES
-from glue.sandbox.lago.errors import invalid
+from glue.sandbox.lago.errors import invalid, not_in_sandbox
 from glue.sandbox.lago.lifecycle import terminate
 from glue.sandbox.lago.paging import page_of
 from glue.sandbox.lago.periods import INTERVALS
@@ -34,6 +34,8 @@ def _monthly_charges(interval: str, sent: object) -> bool | None:
 
 def create_plan(world: World, call: Call) -> Answer:
     fields = call.root("plan")
+    if fields.get("fixed_charges"):
+        raise not_in_sandbox()
     problems = _problems(fields)
     code = text(fields.get("code"))
     if "code" not in problems and any(not row["deleted_at"] for row in world.plans.by("code", code)):

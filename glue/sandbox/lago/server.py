@@ -4,8 +4,10 @@ from datetime import datetime
 from pathlib import Path
 
 from glue.sandbox.clock import VirtualClock
+from glue.sandbox.lago.advance_charges import bill_event
 from glue.sandbox.lago.app import Api
 from glue.sandbox.lago.control import control
+from glue.sandbox.lago.provider import charge_card
 from glue.sandbox.lago.runner import Runner
 from glue.sandbox.lago.world import World
 from glue.sandbox.serving import bind, serve
@@ -22,6 +24,8 @@ def run(
     listener, control_listener = bind(port), bind(control_port)
     world = World(Store(state), clock)
     world.front_url = url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    world.finalized = lambda invoice: charge_card(world, invoice)
+    world.event_taken = lambda event: bill_event(world, event)
     runner = Runner(world)
     api = Api(runner)
 

@@ -2,7 +2,7 @@
 
 from glue.sandbox.lago.call import Answer, Call
 from glue.sandbox.lago.customers import find_customer, known_customer, new_customer, shown_fully
-from glue.sandbox.lago.errors import broken, forbidden, invalid, not_found
+from glue.sandbox.lago.errors import broken, forbidden, invalid, not_found, not_in_sandbox
 from glue.sandbox.lago.lifecycle import (
     activate,
     cancel,
@@ -59,6 +59,8 @@ def create_subscription(world: World, call: Call) -> Answer:
     plan = known_plan(world, text(fields.get("plan_code")))
     if fields.get("plan_overrides"):
         raise forbidden()
+    if fields.get("activation_rules"):
+        raise not_in_sandbox()
     external_id, customer_id = text(fields.get("external_id")) or "", text(fields.get("external_customer_id")) or ""
     problems = {
         name: ["value_is_mandatory"] for name, value in (("external_customer_id", customer_id), ("external_id", external_id)) if not value
@@ -142,6 +144,8 @@ def delete_subscription(world: World, call: Call) -> Answer:
         raise not_found("subscription")
     if credit not in (None, "credit", "skip", "refund", "offset"):
         raise invalid({"on_termination_credit_note": ["invalid_value"]})
+    if credit in ("refund", "offset"):
+        raise not_in_sandbox()
     if invoice not in (None, "generate", "skip"):
         raise invalid({"on_termination_invoice": ["invalid_value"]})
     if subscription["status"] == "pending":

@@ -28,6 +28,8 @@ class World:
 
     def __init__(self, store: Store, clock: VirtualClock) -> None:
         self.store, self.clock = store, clock
+        self.finalized: Callable[[Row], None] = lambda _invoice: None
+        self.event_taken: Callable[[Row], None] = lambda _event: None
         self.front_url = "http://127.0.0.1"  # where links for people lead; the server sets it
         self.as_of: int | None = None
         self.pending: list[Callable[[], object]] = []
