@@ -137,6 +137,7 @@ class Calls:
             status=status,
             body=body,
             request_id=failure.request_id,
+            remedy=_remedy(status),
             codes=failure.codes,
         )
 
@@ -184,6 +185,12 @@ UNREADABLE = "[the answer could not be read]"
 def unreadable(error: Exception) -> Failure | None:
     """Malformed JSON, a missing key, a word for a number: an answer that says nothing, so nothing is concluded from it."""
     return Failure(None, body=UNREADABLE) if isinstance(error, (ValueError, KeyError, TypeError, AttributeError, IndexError)) else None
+
+
+def _remedy(status: int) -> str:
+    if 300 <= status < 400:
+        return "Its address in the settings redirects: set the one it leads to."
+    return "Check our credentials for it in the settings, and their rights." if status in {401, 403} else ""
 
 
 def seconds_from(header: str | None) -> float | None:

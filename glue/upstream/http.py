@@ -1,6 +1,7 @@
 """Calls by a pooled httpx client, for the third parties without a library that would serve."""
 
 from collections.abc import Callable, Mapping
+from json import loads
 from typing import Any, TypeVar
 
 import httpx
@@ -67,27 +68,24 @@ class HttpCalls:
     def explain(self, error: Exception) -> Failure | None:
         """What httpx raised, told in our terms."""
         if isinstance(error, httpx.HTTPStatusError):
-            return self.failure(error.response)
+            return self.failure(error.response.status_code, error.response.text, error.response.headers)
         if isinstance(error, (httpx.DecodingError, httpx.TooManyRedirects)):
             return Failure(None, body=UNREADABLE)
         if isinstance(error, httpx.TransportError):
             return Failure(None, body=type(error).__name__)
         return None
 
-    def failure(self, response: httpx.Response) -> Failure:
+    def failure(self, status: int, body: str, headers: Mapping[str, str]) -> Failure:
+        """A refusal, with whatever codes its body holds."""
         try:
-            codes = self._codes_of(response.json())
+            codes = self._codes_of(loads(body))
         except (ValueError, KeyError, TypeError, AttributeError):
             codes = ()  # a proxy's page instead of an error of theirs: the status alone speaks
         return Failure(
-            response.status_code,
-            body=response.text,
-            request_id=response.headers.get("x-request-id", ""),
-            retry_after_seconds=seconds_from(response.headers.get("retry-after") or response.headers.get("x-ratelimit-reset")),
+            status,
+            body=body,
+            request_id=headers.get("x-request-id", ""),
+            retry_after_seconds=seconds_from(headers.get("retry-after") or headers.get("x-ratelimit-reset")),
             codes=codes,
             conflict=any(self._is_conflict(code) for code in codes),
         )
-
-
-def ignore(_answer: Any) -> None:
-    """Reads nothing: for answers whose status says it all."""

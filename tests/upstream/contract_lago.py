@@ -171,6 +171,11 @@ class LagoContract:
         assert lago.entitlements(tenant.subscription) == {catalog.feature: {"max": 10, "enabled": True}}
         lago.override_entitlements(tenant.subscription, {catalog.feature: {"max": 50}})
         assert lago.entitlements(tenant.subscription) == {catalog.feature: {"max": 50, "enabled": True}}
+        assert lago.entitlement_overrides(tenant.subscription) == {catalog.feature: {"max": 50}}
+        lago.reset_entitlements(tenant.subscription, frozenset({catalog.feature}))
+        assert lago.entitlements(tenant.subscription) == {catalog.feature: {"max": 10, "enabled": True}}
+        assert lago.entitlement_overrides(tenant.subscription) == {}
+        lago.override_entitlements(tenant.subscription, {catalog.feature: {"max": 50}})
         lago.create_subscription(customer=tenant.customer, external_id=tenant.subscription, plan_code=catalog.dear)
         assert lago.entitlements(tenant.subscription) == {catalog.feature: {"max": 99, "enabled": True}}
         with pytest.raises(UpstreamNotFound):

@@ -4,18 +4,18 @@ The library opens a new TLS context for each call (33 ms), drops unknown fields 
 stripped), and its parent-scoped lists go out without a key: so it serves creations and the webhook key, nothing else.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import httpx
 from lago_python_client import Client, models
 from lago_python_client.exceptions import LagoApiError
 
 from glue.errors import BadInput
 from glue.settings import LagoSettings
-from glue.upstream.calling import UNREADABLE, Page
+from glue.upstream.calling import UNREADABLE, Failure, Page
 from glue.upstream.http import HttpCalls
 
 T = TypeVar("T")
@@ -39,13 +39,24 @@ def checked_code(value: str) -> str:
     return quote(value, safe="")
 
 
+class _LagoHttp(HttpCalls):
+    """The pooled client, which also explains what Lago's own library raises."""
+
+    def explain(self, error: Exception) -> Failure | None:
+        if not isinstance(error, LagoApiError):
+            return super().explain(error)
+        if error.url is None:  # how the library says that it could not read the answer
+            return Failure(None, body=UNREADABLE)
+        return self.failure(error.status_code, json.dumps(error.response), error.headers or {})
+
+
 class LagoCalls:
     """Shared by the subjects of Lago's adapter."""
 
     def __init__(self, settings: LagoSettings) -> None:
         key = settings.api_key.get_secret_value()
         self._settings = settings
-        self._http = HttpCalls(
+        self._http = _LagoHttp(
             "lago",
             base_url=f"{settings.url.rstrip('/')}/api/v1",
             headers={"Authorization": f"Bearer {key}"},
@@ -78,7 +89,7 @@ class LagoCalls:
 
     def _use_library(self, operation: str, action: Callable[[], T]) -> T:
         """A call by Lago's library, under the same seam."""
-        return self._http.calls.run(operation, lambda: _translated(action))
+        return self._http.calls.run(operation, action)
 
 
 def all_pages(fetch: Callable[[int], Page[T]]) -> Iterator[T]:
@@ -88,17 +99,6 @@ def all_pages(fetch: Callable[[int], Page[T]]) -> Iterator[T]:
         page = fetch(page_number)
         yield from page.items
         page_number = page.next_page
-
-
-def _translated(action: Callable[[], T]) -> T:
-    # The seam knows httpx's exceptions; the library's are made into those, with the answer they were made from.
-    try:
-        return action()
-    except LagoApiError as error:
-        if error.url is None:
-            raise ValueError(UNREADABLE) from error
-        response = httpx.Response(error.status_code, headers=dict(error.headers or {}), json=error.response)
-        raise httpx.HTTPStatusError("refused", request=httpx.Request("POST", error.url), response=response) from error
 
 
 def _codes(answer: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from glue.errors import UpstreamNotFound
 from glue.rules.facts import Entitlements, Subscription
 from glue.upstream.calling import Page
-from glue.upstream.lago.calls import LagoCalls, all_pages, checked_id
+from glue.upstream.lago.calls import LagoCalls, all_pages, checked_code, checked_id
 from glue.upstream.reading import day, instant, iso, known_instant
 
 ALL_STATUSES = ("pending", "active", "terminated", "canceled", "incomplete")
@@ -83,6 +83,22 @@ class Subscriptions(LagoCalls):
         """Merge these values over the plan's for this subscription."""
         path = f"/subscriptions/{checked_id(subscription_external_id)}/entitlements"
         self._send("override_entitlements", "PATCH", path, lambda _: None, json={"entitlements": overrides})
+
+    def entitlement_overrides(self, subscription_external_id: str) -> Entitlements:
+        """Only what this subscription has in place of its plan's values."""
+        path = f"/subscriptions/{checked_id(subscription_external_id)}/entitlements"
+        return self._send("entitlement_overrides", "GET", path, _parse_overrides)
+
+    def reset_entitlements(self, subscription_external_id: str, features: frozenset[str]) -> None:
+        """Give these features the plan's values again, so that a later change of the plan shows through."""
+        path = f"/subscriptions/{checked_id(subscription_external_id)}/entitlements"
+        for feature in sorted(features):
+            self._send("drop_entitlement", "DELETE", f"{path}/{checked_code(feature)}", lambda _: None)
+        self._send("restore_entitlements", "PATCH", path, lambda _: None, json={"entitlements": {feature: {} for feature in features}})
+
+
+def _parse_overrides(answer: Any) -> Entitlements:
+    return {feature["code"]: dict(feature["overrides"]) for feature in answer["entitlements"] if feature["overrides"]}
 
 
 def parse_entitlements(answer: Any) -> Entitlements:
