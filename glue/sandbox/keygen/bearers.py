@@ -7,7 +7,7 @@ from typing import Any
 
 from glue.sandbox.keygen.account import DOMAIN, Account, Row, digest
 from glue.sandbox.keygen.problems import NO_PERMISSION, Problem, forbidden, unauthorized
-from glue.sandbox.keygen.states import is_banned, is_expired, policy_of, user_ids
+from glue.sandbox.keygen.states import is_banned, is_expired, policy_of
 
 _ABOUT = f"https://{DOMAIN}/docs/api/authentication/"
 _REQUIRED = "You must be authenticated to complete the request"
@@ -169,7 +169,3 @@ def _by_basic(account: Account, encoded: str, *, password_allowed: bool) -> Bear
 def _licenses_of(account: Account, user_id: str) -> list[Row]:
     owned = account.by("licenses", "owner", user_id)
     return owned + [account.need("licenses", link["license"]) for link in account.by("license-users", "user", user_id)]
-
-
-def holds(account: Account, license_row: Row, user_id: str) -> bool:
-    return user_id in user_ids(account, license_row)

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from glue.sandbox.keygen.account import Account, Row
 from glue.sandbox.keygen.render import Renderer
-from glue.sandbox.keygen.times import to_text
+from glue.sandbox.keygen.times import from_text, to_text
 from glue.sandbox.keygen.wire import dump
 
 TIMEOUT_SECONDS = 15
@@ -152,7 +152,7 @@ class Delivery:
             changes["status"] = "FAILED"
         else:
             wait = event["attempts"] ** 4 + 600 * random.randint(1, 10)
-            due = to_text(account.now() + timedelta(seconds=wait))
+            due = to_text(from_text(event["attempted_at"] or event["created"]) + timedelta(seconds=wait))
             changes |= {"status": "FAILING", "attempts": event["attempts"] + 1, "retry_at": due}
         account.save(event, **changes)
         if outcome.code == 410 and endpoint is not None:

@@ -65,6 +65,7 @@ class Broadcaster:
             lastResponseBody=None,
             idempotencyToken=token,
             attempts=0,
+            attempted_at=None,
             retry_at=None,
         )
         if created is not None:

@@ -42,11 +42,11 @@ async def activate(call: Call) -> Answer:
     group_id = relations.get("group") or license_row["group"]
     faults = _check(account, given, license_row, policy, relations.get("owner"))
     faults += _check_identity(account, row_id, given["fingerprint"], license_row, policy) + check_group(account, group_id, _KIND)
+    if faults:
+        raise resource_refused(*faults)
     token = call.by.token
     if token and token["kind"] == "activ":
         _count_token(call, token, "activations", "maxActivations")
-    if faults:
-        raise resource_refused(*faults)
     await account.race()
     taken = _check_identity(account, row_id, given["fingerprint"], license_row, policy)
     if taken:

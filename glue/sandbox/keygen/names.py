@@ -33,7 +33,3 @@ def camel(name: str) -> str:
     """LowerCamelCase by way of snake_case, as every key comes back: ``KC_User`` and ``kc.user`` are ``kcUser``, ``🔑`` is empty."""
     first, *rest = snake(name).split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def dashed(name: str) -> str:
-    return snake(name).replace("_", "-")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from glue.sandbox.keygen.account import Account, Row
@@ -15,9 +16,10 @@ from glue.sandbox.keygen.times import from_text, to_text
 LICENSE_JOB = timedelta(minutes=10)
 MACHINE_JOB = timedelta(minutes=2)
 JOB_LATENCY = timedelta(seconds=20)  # between the mark on the clock and the worker that takes the job
+EVENTS_KEPT = timedelta(days=30)
+_TAKEN = "9999"  # an attempt is under way
 ONCE_IN = timedelta(hours=24)
 TOO_LATE = timedelta(hours=12)
-_DAILY = ("expiringEvent", "checkInEvent")  # repeated each day while they hold
 TICK_SECONDS = 0.4
 
 
@@ -27,7 +29,6 @@ class Schedule:
     def __init__(self, account: Account, delivery: Delivery) -> None:
         self._account, self._delivery = account, delivery
         self._seen = account.now()
-        self._busy = asyncio.Lock()
 
     async def run(self) -> None:
         """Keep up with the clock until canceled."""
@@ -39,18 +40,20 @@ class Schedule:
         """Do everything due by now. Cheap when nothing is; a clock that was set back is followed silently."""
         now = self._account.now()
         self._seen = min(self._seen, now)
-        if self._busy.locked() or not (self._marks_passed(now) or self._retries(now)):
+        if not (self._marks_passed(now) or self._retries(now)):
             return
-        async with self._busy:
-            with self._account.store.transaction():
-                for due, job, row in sorted(self._jobs(now), key=lambda item: item[0]):
-                    job(row, due)
-            self._seen = now
+        with self._account.store.transaction():
+            for due, job, row in sorted(self._jobs(now), key=itemgetter(0)):
+                job(row, due)
+        self._seen = now
 
     async def settle(self) -> None:
-        """Everything due done and every webhook on its way arrived, including what those bring about."""
+        """Everything due done and every webhook arrived or given up, with all the attempts that fit into the time passed."""
         await self.catch_up()
         await self._delivery.settle()
+        while self._retries(self._account.now()):
+            await self.catch_up()
+            await self._delivery.settle()
 
     def _marks_passed(self, now: datetime) -> bool:
         return _mark_before(now, MACHINE_JOB) > _mark_before(self._seen, MACHINE_JOB)
@@ -61,6 +64,9 @@ class Schedule:
     def _jobs(self, now: datetime) -> Iterator[tuple[datetime, Any, Row]]:
         for event in self._retries(now):
             yield from_text(event["retry_at"]), self._retry, event
+        for event in self._account.tables["webhook-events"]:
+            if event["created"] < to_text(now - EVENTS_KEPT):
+                yield now, self._forget, event
         for machine in self._account.tables["machines"]:
             yield from self._machine_jobs(machine, now)
         for row in self._account.tables["licenses"]:
@@ -108,13 +114,16 @@ class Schedule:
             yield due, announce, row
             due = _mark_after(due + ONCE_IN, LICENSE_JOB)
 
-    def _retry(self, event: Row, _: datetime) -> None:
-        self._account.save(event, touch=False, retry_at="9999")  # taken
+    def _retry(self, event: Row, due: datetime) -> None:
+        self._account.save(event, touch=False, retry_at=_TAKEN, attempted_at=to_text(due))
         self._delivery.submit(event)
 
     def _announce_death(self, machine: Row, due: datetime) -> None:
         self._account.save(machine, touch=False, deathEvent=to_text(due))
         self._account.broadcast("machine.heartbeat.dead", machine, created=to_text(due))
+
+    def _forget(self, event: Row, _: datetime) -> None:
+        self._account.remove(event)
 
     def _cull(self, machine: Row, _: datetime) -> None:
         delete(self._account, machine)

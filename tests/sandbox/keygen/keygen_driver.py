@@ -53,11 +53,15 @@ class Keygen:
         )
 
     def create(
-        self, kind: str, attributes: dict[str, Any] | None = None, *, id: str | None = None, auth: str = "admin", **relations: str
+        self, kind: str, attributes: dict[str, Any] | None = None, *, own_id: str | None = None, auth: str = "admin", **relations: str
     ) -> httpx.Response:
         kinds = {"policy": "policies", "owner": "users"}
         links = {name: {"data": {"type": kinds.get(name, f"{name}s"), "id": row_id}} for name, row_id in relations.items()}
-        data = {"type": kind, "attributes": attributes or {}} | ({"id": id} if id else {}) | ({"relationships": links} if links else {})
+        data = (
+            {"type": kind, "attributes": attributes or {}}
+            | ({"id": own_id} if own_id else {})
+            | ({"relationships": links} if links else {})
+        )
         return self.call("POST", f"/{kind}", {"data": data}, auth=auth)
 
     def made(self, kind: str, attributes: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

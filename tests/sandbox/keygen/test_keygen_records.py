@@ -44,16 +44,16 @@ def test_what_keygen_has_and_the_sandbox_has_not_says_so(keygen: Keygen) -> None
 
 def test_own_id_and_key_given_twice_are_both_named(keygen: Keygen) -> None:
     policy, own, key = keygen.policy(), str(uuid.uuid4()), uuid.uuid4().hex
-    keygen.made("licenses", {"key": key}, id=own, policy=policy)
-    again = keygen.create("licenses", {"key": key}, id=own, policy=policy)
+    keygen.made("licenses", {"key": key}, own_id=own, policy=policy)
+    again = keygen.create("licenses", {"key": key}, own_id=own, policy=policy)
     assert (again.status_code, codes(again)) == (422, ["ID_CONFLICT", "KEY_TAKEN"])
     assert keygen.call("DELETE", f"/licenses/{own}").status_code == 204
-    keygen.made("licenses", {"key": key}, id=own, policy=policy)
+    keygen.made("licenses", {"key": key}, own_id=own, policy=policy)
 
 
 @pytest.mark.parametrize("own", [str(uuid.uuid5(uuid.NAMESPACE_DNS, "x")), "01920000-0000-7000-8000-fd4960233d12", "my-license"])
 def test_only_uuids_of_version_4_are_ids(keygen: Keygen, own: str) -> None:
-    answer = keygen.create("licenses", id=own, policy=keygen.policy())
+    answer = keygen.create("licenses", own_id=own, policy=keygen.policy())
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["source"] == {"pointer": "/data/id"}
 
