@@ -5,19 +5,18 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 
-from glue.errors import GlueError
+from glue.cli.printing import err, reporting_errors
 from glue.ops import keycloak_install as installed
 from glue.ops.keycloak_prepared import archive_classes
 from glue.ops.keycloak_prepared import prepare as prepare_realm
-from glue.ops.keycloak_server import REALM_FOLDER, Running
+from glue.ops.keycloak_server import REALM_FOLDER
 from glue.ops.keycloak_server import start as start_server
 
 app = typer.Typer(no_args_is_help=True)
@@ -68,13 +67,9 @@ def start(
         facts = running.facts()
         typer.echo(json.dumps(facts) if as_json else "\n".join(f"{name:>22}  {value}" for name, value in facts.items()))
         sys.stdout.flush()
-        _stay(running)
-
-
-def _stay(running: Running) -> None:
-    code = running.process.popen.wait()
-    typer.echo(f"Keycloak ended by itself with code {code}; see {running.log_file}.", err=True)
-    raise typer.Exit(1)
+        code = running.process.popen.wait() if running.process else 0
+        err.print(f"Keycloak ended by itself with code {code}; see {running.log_file}.", markup=False)
+        raise typer.Exit(1)
 
 
 def _interrupt(_: int, __: object) -> None:
@@ -88,27 +83,16 @@ def _given() -> dict[str, str]:
 @contextmanager
 def _told() -> Iterator[installed.Report]:
     """Show progress on a terminal (on stderr), one line a step elsewhere; turn errors into a message and an exit code."""
-    console = Console(stderr=True)
-    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console, transient=True)
-    tasks: dict[str, TaskID] = {}
+    bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=err, transient=True)
 
     def report(what: str, done: int, whole: int) -> None:
-        if what not in tasks:
-            for earlier in tasks.values():
-                bar.remove_task(earlier) if earlier in bar.task_ids else None
-            tasks[what] = bar.add_task(what, total=whole or None)
-            if not console.is_terminal:
-                console.print(f"{what} …")
-        bar.update(tasks[what], completed=done, total=whole or None)
+        if not bar.tasks or bar.tasks[-1].description != what:
+            for earlier in bar.tasks:
+                bar.update(earlier.id, visible=False)
+            bar.add_task(what, total=whole or None)
+            if not err.is_terminal:
+                err.print(f"{what} …")
+        bar.update(bar.tasks[-1].id, completed=done, total=whole or None)
 
-    try:
-        if console.is_terminal:
-            with bar:
-                yield report
-        else:
-            yield report
-    except GlueError as error:
-        console.print(f"{error.title}: {error.detail}", style="red", markup=False, highlight=False, soft_wrap=True)
-        if error.remedy:
-            console.print(error.remedy, markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+    with reporting_errors(), bar if err.is_terminal else nullcontext():
+        yield report

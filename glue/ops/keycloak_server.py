@@ -49,16 +49,20 @@ class Running:
     pid: int
     home: str
     log_file: str
-    process: Process = field(repr=False, compare=False)
-    temporary: bool = field(repr=False, compare=False)
+    process: Process | None = field(default=None, repr=False, compare=False)
+    temporary: bool = field(default=False, repr=False, compare=False)
 
     def facts(self) -> dict[str, Any]:
         """Everything a client needs, as plain JSON."""
         return {name: value for name, value in vars(self).items() if name not in {"process", "temporary"}}
 
     def stop(self) -> None:
-        """End the server in good order and remove its folder unless the caller had named one."""
-        self.process.stop()
+        """End the server in good order and remove its folder unless the caller had named one.
+
+        Facts read from another process's output have no ``process``: whoever started it stops it.
+        """
+        if self.process is not None:
+            self.process.stop()
         if self.temporary:
             shutil.rmtree(self.home, ignore_errors=True)
 

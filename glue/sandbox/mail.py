@@ -15,7 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import escape
 from html.parser import HTMLParser
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,7 +42,7 @@ class Mailbox:
 
     def take(self, raw: bytes, recipients: list[str]) -> None:
         """Keep one mail as it came over the wire."""
-        mail = cast("EmailMessage", message_from_bytes(raw, policy=policy.default))
+        mail = message_from_bytes(raw, policy=policy.default)
         text, html = (_body(mail, kind) for kind in ("plain", "html"))
         self._count += 1
         self.messages.append(
@@ -73,7 +73,7 @@ class _Links(HTMLParser):
 
 def _body(mail: EmailMessage, kind: str) -> str:
     part = mail.get_body((kind,))
-    return str(part.get_content()) if part is not None else ""
+    return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
 
 
 def smtp_session(mailbox: Mailbox) -> Any:
