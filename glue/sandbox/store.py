@@ -80,14 +80,17 @@ class Store:
         self._db.execute("pragma synchronous=normal")
         self._db.execute("create table if not exists documents (kind text, id text, seq integer primary key, body text, unique (kind, id))")
         self._tables: dict[str, Table] = {}
-        self._pending: dict[tuple[str, str], str | None] | None = None
+        self._pending: dict[tuple[str, str], Document | None] | None = None
+        self._loading = False
 
     def table(self, kind: str, *indexed: str) -> Table:
         """Open (and load) the table ``kind``; ``indexed`` names the top-level fields that ``by`` may ask for."""
         table = self._tables[kind] = Table(self, kind, indexed)
         rows = self._db.execute("select id, body from documents where kind = ? order by seq", (kind,)).fetchall()
+        self._loading = True
         for row_id, body in rows:
             table.put(row_id, json.loads(body))
+        self._loading = False
         return table
 
     @contextmanager
@@ -101,29 +104,31 @@ class Store:
             yield
         finally:
             pending, self._pending = self._pending, None
-            self._db.execute("begin")
-            for (kind, row_id), body in pending.items():
-                self._save(kind, row_id, body)
-            self._db.execute("commit")
+            if pending:
+                self._db.execute("begin")
+                for (kind, row_id), row in pending.items():
+                    self._save(kind, row_id, row)
+                self._db.execute("commit")
 
     def write(self, kind: str, row_id: str, row: Document | None) -> None:
         """Remember a row's new state (None: removed). Tables call this; nobody else needs to."""
-        body = None if row is None else json.dumps(row, default=str, ensure_ascii=True)
+        if self._loading:
+            return
         if self._pending is None:
-            self._save(kind, row_id, body)
+            self._save(kind, row_id, row)
         else:
-            self._pending[(kind, row_id)] = body
+            self._pending[(kind, row_id)] = row
 
     def reset(self) -> None:
         """Forget everything; open the tables anew afterwards."""
         self._db.execute("delete from documents")
         self._tables.clear()
 
-    def _save(self, kind: str, row_id: str, body: str | None) -> None:
-        if body is None:
+    def _save(self, kind: str, row_id: str, row: Document | None) -> None:
+        if row is None:
             self._db.execute("delete from documents where kind = ? and id = ?", (kind, row_id))
         else:
             self._db.execute(
                 "insert into documents (kind, id, body) values (?, ?, ?) on conflict (kind, id) do update set body = excluded.body",
-                (kind, row_id, body),
+                (kind, row_id, json.dumps(row, default=str)),
             )

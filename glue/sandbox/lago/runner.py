@@ -43,8 +43,9 @@ class Runner:
 
     def work_off(self) -> None:
         """The background work that a call queued, then its webhooks."""
-        with self.world.store.transaction():
-            self.world.work_off()
+        if self.world.pending:
+            with self.world.store.transaction():
+                self.world.work_off()
         self.courier.dispatch()
 
     async def move(self, instant: datetime | None) -> None:
