@@ -1,0 +1,218 @@
+"""The meter as other rooms use it, with the same rules as over HTTP. Everything here may be called from any thread."""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import structlog
+
+from glue.clock import Clock
+from glue.db import Database
+from glue.errors import BadInput, NotAllowed, NotFound
+from glue.meter.advice import Advice
+from glue.meter.books import Books
+from glue.meter.committer import DATABASE_ERRORS, Committer
+from glue.meter.meters import Meters
+from glue.meter.orders import Orders
+from glue.meter.reports import Reports
+from glue.meter.requests import Body
+from glue.meter.snapshots import Snapshots
+from glue.meter.terms import BLIND_AFTER
+from glue.meter.units import parse_units
+from glue.rules.names import TenantId
+from glue.rules.snapshot import Snapshot
+
+Units = int | str | Decimal
+log = structlog.get_logger()
+
+
+class Meter:
+    """Checks, records, reserves and reports. ``start`` keeps its memory fresh; without it everything is exact but slower to notice."""
+
+    def __init__(self, database: Database, *, clock: Clock, meters: Meters, blind_after: timedelta = BLIND_AFTER) -> None:
+        self.advice = Advice(database, clock=clock)
+        self.committer = Committer(database, clock=clock, committed=self.advice.committed)
+        self.snapshots = Snapshots(database, self.committer)
+        self.orders = Orders(meters, clock=clock, blind_after=blind_after)
+        self.reports = Reports(database, clock=clock, meters=meters)
+        self._several_processes = not database.is_sqlite
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._keeper = threading.Thread(target=self._keep_fresh, name="meter-keeper", daemon=True)
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Finish what was asked; everything acknowledged is on disk anyway."""
+        self._stopping.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        self.committer.stop()
+
+    def _keep_fresh(self) -> None:
+        while not self._stopping.wait(0.5):
+            try:
+                if self._several_processes:
+                    self.snapshots.follow()
+                self.advice.refresh()
+            except DATABASE_ERRORS as error:
+                log.warning("meter_memory_not_refreshed", error=str(error))
+
+    # --- what convergence publishes -----------------------------------------------------------------------------------
+
+    def publish(self, snapshot: Snapshot) -> Snapshot:
+        """Make this what holds for the tenant; answers it with its version."""
+        return self.snapshots.publish(snapshot)
+
+    def confirm(self, tenants: Iterable[TenantId], *, at: datetime) -> None:
+        """These tenants were looked at and nothing had changed: their snapshots are fresh again."""
+        self.snapshots.confirm(tenants, at=at)
+
+    def snapshot_of(self, tenant: TenantId) -> Snapshot:
+        """Raises NotFound when nothing was published."""
+        snapshot = self.snapshots.get(tenant)
+        if snapshot is None:
+            raise NotFound("There is no such customer here.", remedy="Wait a moment if it was made just now.", tenant=tenant)
+        return snapshot
+
+    # --- check, consume, record ---------------------------------------------------------------------------------------
+
+    def check(self, tenant: TenantId, meter: str, units: Units = 1) -> Body:
+        """Advice: allowed, reason, limit, used, held, remaining, resets_at. Takes nothing."""
+        return self.verdict(self.snapshot_of(tenant), self.advice.get(tenant), {"meter": meter, "units": units})
+
+    def consume(
+        self, tenant: TenantId, meter: str, units: Units = 1, *, key: str | None = None, dimensions: Mapping[str, str] | None = None
+    ) -> Body:
+        """Check and record at once, exact. Raises LimitReached, NotAllowed, Unavailable."""
+        body = {"meter": meter, "units": units, "dimensions": dict(dimensions or {})}
+        return self.committer.perform_now(
+            self.orders.consume(self.snapshot_of(tenant), body, who={}, key=key, asked=_asked("consume", body))
+        )
+
+    def record_usage(
+        self,
+        tenant: TenantId,
+        meter: str,
+        units: Units = 1,
+        *,
+        key: str | None = None,
+        occurred_at: datetime | None = None,
+        dimensions: Mapping[str, str] | None = None,
+    ) -> Body:
+        """Write down what happened: never refused for a limit. The same ``key`` again is counted once."""
+        body = {"meter": meter, "units": units, "key": key, "dimensions": dict(dimensions or {})}
+        if occurred_at is not None:
+            body["occurred_at"] = occurred_at.isoformat()
+        return self.committer.perform_now(self.orders.record(self.snapshot_of(tenant), [body], who={}))
+
+    # --- holds --------------------------------------------------------------------------------------------------------
+
+    def hold(
+        self,
+        tenant: TenantId,
+        meter: str,
+        units: Units,
+        *,
+        seconds: int = 60,
+        key: str | None = None,
+        dimensions: Mapping[str, str] | None = None,
+    ) -> Body:
+        """Reserve units for ``seconds``: id, units, state, expires_at. Raises LimitReached, NotAllowed, Unavailable."""
+        body = {"meter": meter, "units": units, "seconds": seconds, "dimensions": dict(dimensions or {})}
+        return self.committer.perform_now(
+            self.orders.take_hold(self.snapshot_of(tenant), body, who={}, key=key, asked=_asked("hold", body))
+        )
+
+    def renew(self, tenant: TenantId, hold_id: str, *, seconds: int = 60) -> Body:
+        """Give a hold at least ``seconds`` from now; an expired one is taken again. Raises LimitReached, Conflict, NotFound."""
+        return self.committer.perform_now(self.orders.renew(self.snapshot_of(tenant), hold_id, {"seconds": seconds}))
+
+    def settle(
+        self,
+        tenant: TenantId,
+        hold_id: str,
+        units: Units,
+        *,
+        close: bool = True,
+        key: str | None = None,
+        dimensions: Mapping[str, str] | None = None,
+    ) -> Body:
+        """Record what was used of a hold; with ``close=False`` the rest stays reserved (give each part a ``key``).
+
+        Never refused for a limit: ``over_hold`` tells that neither the hold nor the limit covered it.
+        """
+        body = {"units": units, "close": close, "dimensions": dict(dimensions or {})}
+        request = self.orders.settle(self.snapshot_of(tenant), hold_id, body, who={}, key=key, asked=_asked(f"settle {hold_id}", body))
+        return self.committer.perform_now(request)
+
+    def release(self, tenant: TenantId, hold_id: str) -> Body:
+        """Give back what is reserved; again is fine. Raises Conflict when it was settled."""
+        return self.committer.perform_now(self.orders.release(self.snapshot_of(tenant), hold_id))
+
+    def hold_of(self, tenant: TenantId, hold_id: str) -> Body:
+        return self.reports.hold_of(tenant, hold_id)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def usage_of(self, tenant: TenantId) -> Body:
+        """The running period: ``period`` {from, ends_at}, and per meter limit, used, held, remaining, resets_at; exact."""
+        return self.usage_of_snapshot(self.snapshot_of(tenant))
+
+    def usage_of_snapshot(self, snapshot: Snapshot) -> Body:
+        books = self.reports.books_of(snapshot.tenant)
+        meters = {}
+        for kind in self.orders.meters:
+            terms = self.orders.terms(snapshot, kind.code)
+            if terms.kind.code in snapshot.meters or books.used(terms):
+                meters[kind.code] = {"hard": bool(terms.caps), **books.figures(terms)}
+        return {"tenant": snapshot.tenant, "period": _period(snapshot), "meters": meters}
+
+    def verdict(self, snapshot: Snapshot, books: Books, body: Mapping[str, Any]) -> Body:
+        """The answer of `check` about a meter. Raises BadInput."""
+        terms = self.orders.terms(snapshot, body.get("meter"))
+        units = parse_units(body.get("units", 1))
+        reason = terms.refusal or books.lacking(terms, units)
+        return {"allowed": not reason, "reason": reason or "ok", "meter": terms.kind.code} | books.figures(terms)
+
+    def feature_verdict(self, snapshot: Snapshot, feature: Any) -> Body:
+        """The answer of `check` about a feature. One that no plan knows is not included. Raises BadInput."""
+        if not isinstance(feature, str) or not feature:
+            raise BadInput("feature is not usable.", field="feature", expected="the code of a feature")
+        reason = "" if snapshot.standing.may_use else snapshot.standing.value
+        reason = reason or ("" if snapshot.features.get(feature) else "not_included")
+        return {"allowed": not reason, "reason": reason or "ok", "feature": feature}
+
+    def demand_standing(self, snapshot: Snapshot) -> None:
+        """Raises NotAllowed when what was bought may not be used."""
+        if not snapshot.standing.may_use:
+            raise NotAllowed(snapshot.reason, remedy="See the billing page of the portal.", reason=snapshot.standing.value)
+
+    def entitlements(self, snapshot: Snapshot) -> Body:
+        """What the tenant bought, without what is left of it."""
+        return {
+            "tenant": snapshot.tenant,
+            "tier": snapshot.tier,
+            "standing": snapshot.standing.value,
+            "reason": snapshot.reason,
+            "features": snapshot.features,
+            "meters": {code: {"limit": grant.limit, "hard": grant.hard} for code, grant in snapshot.meters.items()},
+            "period": _period(snapshot),
+        }
+
+
+def _period(snapshot: Snapshot) -> Body | None:
+    if snapshot.period is None:
+        return None
+    started_at, ends_at = snapshot.period.started_at, snapshot.period.ends_at
+    return {"from": started_at.isoformat().replace("+00:00", "Z"), "ends_at": ends_at.isoformat().replace("+00:00", "Z")}
+
+
+def _asked(what: str, body: Body) -> bytes:
+    return what.encode() + b"\n" + hashlib.sha256(orjson.dumps(body, default=str, option=orjson.OPT_SORT_KEYS)).digest()
