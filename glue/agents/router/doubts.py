@@ -1,0 +1,66 @@
+"""Reasons not to take a sentence as an order, given now, about a named thing.
+
+A destructive command runs only when none of these holds: questions, conditions, refusals, reports of what has happened, plans for
+later, wishes, jokes, and "all of them".
+"""
+
+import re
+
+from glue.agents.words import fold
+
+_DESTRUCTIVE = (
+    r"(?:suspend|susp|lock\w*|block|bloque|bloquea|freez|cancel|terminat|end\b|ends\b|close|clos|quit|annul|resili|kundig|beend|encerr|eras|delet|wip|purg|destroy|losch|supprim"
+    r"|effac|borr|elimin|apag|revok|invalid|kill|withdraw|widerruf|revoq|anul|revog|reissu|rotate|remov|deactivat|detach|unregist|drop|entfern|retir|desactiv"
+    r"|desativ|quit|remova|restor|roll|overwrit|spiel|restaur|appl|execut|carry|wend|aplic|stop|abort|halt|brich|abbrech|arret|detene|deten|pare|sperr|shut"
+    r"|disabl|cut|rid)\w*"
+)
+_REQUEST = re.compile(
+    r"^(?:please |and |so |bitte |hi |hey |hello |\W)*(?:can|could|will|would) you\b|^(?:kannst|konntest|konnen|konnten|wurdest|wurden) (?:du|sie)\b|^(?:peux|pourrais) tu\b"
+    r"|^(?:pouvez|pourriez) vous\b|^(?:puedes|podrias|puede|podria)\b|^(?:voce )?(?:pode|poderia)\b|\bplease\?$"
+)
+_PATTERNS = {
+    "condition": r"\b(?:if|unless|once|as soon as|in case|provided|whenever|should they|wenn|falls|sobald|sofern|a moins|des que|lorsque|en cas|en cuanto|cuando|siempre que"
+    r"|caso|assim que|quando)\b|^si\b(?!,)|[,.] si\b|^se\b|[,.] se\b|^when\b(?! (?:was|did|does|is|will))",
+    "refusal": rf"\b(?:do not|don't|dont|never|mustn't|must not|shouldn't|should not|nobody should|no one should|not to|not|hold off|wait with|against|no longer want|leave\b.*\balone"
+    rf"|nicht|kein\w*|niemals|ne|pas|surtout pas|jamais|no|nunca|nao|sin|sem|without|instead of|rather than)\b(?:\W+\w+){{0,4}}?\W+{_DESTRUCTIVE}"
+    rf"|{_DESTRUCTIVE}(?:\W+\w+){{0,4}}?\W+(?:nicht|nichts|pas|nothing|nobody|nada|yet|noch nicht)\b|\b(?:hold off|wait with|don't touch|leave .* alone)",
+    "later": r"\b(?:tomorrow|next (?:week|month|year|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|later|one day|some ?day|eventually|in (?:two|three|a few|\d+) (?:days|weeks|months)"
+    r"|(?:after|over) the weekend|on (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|by (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|then|tomorrow)"
+    r"|morgen|ubermorgen|nachste\w*|spater|irgendwann|demain|plus tard|un jour|prochaine?|(?<!por la )manana|mas tarde|algun dia|proxim\w*|amanha|mais tarde|um dia)\b",
+    "wish": r"\b(?:maybe|perhaps|possibly|might|should|ought|shall|thinking (?:about|of)|considering|feel like|would be (?:great|nice|good|wise)|i'd love|i would love|i wish"
+    r"|not sure|unsure|wonder\w*|tempted|i guess|someone could|vielleicht|eventuell|sollten?|ob wir|uberlege\w*|peut etre|devrai\w*|faut il|j'aimerais|quizas?|tal vez|deberia\w*"
+    r"|me gustaria|talvez|dever(?:ia|iamos)|devemos|gostaria|ou nao)\b",
+    "joke": r"\b(?:ha|haha\w*|lol|kidding|joking|joke|jk|just for fun|scherz|witz|blague|rigole|broma|jaja\w*|brincadeira|kkk\w*|rs)\b",
+    "many": r"\b(?:all|every|each|any|alle|jeden?|samtliche|tous|toutes|chaque|todos|todas|cada) (?:the |of |of the |our |their |its |his |die |der |les |los |las |os |as |nos |ses |sus )?"
+    r"(?:\w+ )?(?:tenants?|customers?|clients?|clientes?|users?|accounts?|licen[sc]es?|keys?|licencias?|licencas?|machines?|computers?|laptops?|runs?|plans?|backups?|mandanten|kunden|lizenzen"
+    r"|rechner|laufe|maquinas?|equipos|execucoes|ejecuciones|executions?|others?|rest|ones?|morosos)\b|\b(?:everyone|everybody|whichever|whoever|whatever|all of (?:them|you)|them all"
+    r"|or another|either|one of|irgendein\w*|n'importe|cualquier\w*|qualquer)\b",
+    "report": r"\b(?:was|were|had been|has been|have been|got|been) (?:already |just )?(?:suspended|cancell?ed|erased|deleted|revoked|removed|restored|applied|stopped|reissued|locked|killed)"
+    r"|\b(?:i|we|he|she|they|colleague|somebody|someone|already)(?:'ve| have| has| had)? (?:already |just )?(?:suspended|cancell?ed|erased|deleted|revoked|removed|restored|applied|stopped|reissued)\b"
+    r"|\bwurden? .*(?:gesperrt|geloscht|gekundigt|entfernt)|\ba ete (?:suspendu|supprime|annule|revoque)|\b(?:fue|ha sido|foi) (?:suspendid|cancelad|borrad|revocad|eliminad|suspens|apagad|revogad)\w*",
+}
+_COMPILED = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_ASKING = re.compile(
+    r"^(?:who|what|which|how|when|where|why|is|are|was|were|does|do|did|has|have|can|could|should|shall|may|might|would|will|wer|was|wie|wann|warum|darf|kann|soll\w*|muss"
+    r"|comment|pourquoi|que se passe|est ce|faut|peut on|como|por que|que pasa|se puede|debo|deberiamos|o que acontece|devo|devemos|posso)\b"
+)
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_ORDER = re.compile(rf"\b{_DESTRUCTIVE}")
+
+
+def find_doubts(text: str) -> set[str]:
+    """Names of the reasons: condition, refusal, later, wish, joke, many, report, question."""
+    found: set[str] = set()
+    orders = False
+    for match in _SENTENCE.finditer(text.replace("Sí", "Ja").replace("sí", "ja")):
+        plain = fold(match.group()).strip(" ¿¡\"'")
+        plain = re.sub(r"(?<=\w)-(?=\w)", " ", plain)
+        request = bool(_REQUEST.search(plain.rstrip(" ?")) or _REQUEST.search(plain))
+        asking = (plain.endswith("?") or _ASKING.search(plain)) and not request
+        doubts = {name for name, pattern in _COMPILED.items() if pattern.search(plain)}
+        if asking:
+            doubts.add("question")
+        if _ORDER.search(plain) and not doubts:
+            orders = True
+        found |= doubts
+    return found - {"report", "question"} if orders else found
