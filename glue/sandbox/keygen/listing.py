@@ -67,22 +67,31 @@ def filtered(call: Call, kind: str, tests: Mapping[str, Callable[[Row, str], boo
             rows = [row for row in rows if row[name] == value]
     metadata = call.query.get("metadata")
     if isinstance(metadata, dict):
-        asked = wanted_metadata(metadata)
-        rows = [row for row in rows if row["metadata"] and has_metadata(row, asked)]
+        rows = _with_metadata(rows, {camel(key): value for key, value in metadata.items()})
     if not bearer.is_admin:
         rows = [row for row in rows if bearer.sees(account, row)]
     return rows
 
 
 def has_metadata(row: Row, wanted: dict[str, Any]) -> bool:
-    """Whether every key asked for has that value, compared as text; ``wanted`` is as ``wanted_metadata`` makes it."""
+    """Whether every key asked for has that value, compared as text; keys of ``wanted`` are in camelCase."""
     held = row["metadata"]
-    return all(key in held and _as_text(held[key]) == value for key, value in wanted.items())
+    return all(key in held and _as_text(held[key]) == _as_text(value) for key, value in wanted.items())
 
 
-def wanted_metadata(given: dict[str, Any]) -> dict[str, str]:
-    """Metadata asked for, with keys as they are stored and values as text."""
-    return {camel(key): _as_text(value) for key, value in given.items()}
+def _with_metadata(rows: list[Row], wanted: dict[str, Any]) -> list[Row]:
+    """The rows that have all of ``wanted``; a coarse look at each first, for lists are long."""
+    for key, value in wanted.items():
+        alike = (value, True, False, None, _number(value))
+        rows = [row for row in rows if row["metadata"].get(key) in alike]
+    return [row for row in rows if has_metadata(row, wanted)]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _as_text(value: Any) -> str:

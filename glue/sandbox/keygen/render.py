@@ -1,5 +1,6 @@
 """Resources as JSON:API documents, attribute by attribute as Keygen orders them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -61,12 +62,21 @@ class Renderer:
         self._owner = "owner" if version >= "1.6" else "user"
         self._now: datetime = account.now()
         self._moments = Moments.at(self._now)
+        self._special: dict[str, Callable[[Row, str], tuple[Document, Document]]] = {
+            "policies": self._policies,
+            "users": self._users,
+            "licenses": self._licenses,
+            "machines": self._machines,
+            "components": self._components,
+            "tokens": self._tokens,
+            "webhook-endpoints": self._webhook_endpoints,
+        }
         self._shared = {"links": {"related": self._base}, "data": {"type": "accounts", "id": account.id}}
 
     def resource(self, row: Row) -> Document:
         kind = row["type"]
         path = f"{self._base}/{kind}/{row['id']}"
-        method = getattr(self, f"_{kind.replace('-', '_')}", None)
+        method = self._special.get(kind)
         if method is None:
             attributes = {name: row[name] for name in _PLAIN[kind]}
             relations = self._linked(kind, path)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from glue.sandbox.keygen.account import Row
-from glue.sandbox.keygen.body import camel_get, read_meta
+from glue.sandbox.keygen.body import camel_get, camelize, read_meta
 from glue.sandbox.keygen.calls import Answer, Call, route
-from glue.sandbox.keygen.listing import has_metadata, respond, wanted_metadata
+from glue.sandbox.keygen.listing import has_metadata, respond
 from glue.sandbox.keygen.names import camel
 from glue.sandbox.keygen.problems import bad_request, singular
 from glue.sandbox.keygen.schema import Attribute
@@ -48,7 +48,7 @@ def _check_field(kind: str, name: str, value: Any) -> None:
 
 def _matches(call: Call, row: Row, query: dict[str, Any]) -> bool:
     metadata = camel_get(query, "metadata")
-    if isinstance(metadata, dict) and not has_metadata(row, wanted_metadata(metadata)):
+    if isinstance(metadata, dict) and not has_metadata(row, camelize(metadata)):
         return False
     return all(_field_matches(call, row, camel(raw), value) for raw, value in query.items() if camel(raw) != "metadata")
 

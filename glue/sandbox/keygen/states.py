@@ -27,7 +27,7 @@ def limit(license: Row, policy: Row, name: str) -> int | None:  # noqa: A002
 
 
 def limits(license: Row, policy: Row) -> dict[str, int | None]:  # noqa: A002
-    return {name: limit(license, policy, name) for name in LIMITS}
+    return {name: policy[name] if license[name] is None else license[name] for name in LIMITS}
 
 
 def exceeds(count: int, allowed: int | None) -> bool:
@@ -41,6 +41,8 @@ def exceeds_overage(count: int, allowed: int | None, policy: Row) -> bool:
 
 
 def is_banned(account: Account, license: Row) -> bool:  # noqa: A002
+    if license["owner"] is None:
+        return False
     owner = account.get("users", license["owner"])
     return owner is not None and bool(owner.get("banned"))
 
@@ -82,7 +84,7 @@ def next_check_in(license: Row, policy: Row) -> str | None:  # noqa: A002
 def machine_counts(account: Account, license: Row) -> tuple[int, int]:  # noqa: A002
     """Machines of the license and their cores."""
     machines = account.by("machines", "license", license["id"])
-    return len(machines), sum(machine["cores"] or 0 for machine in machines)
+    return len(machines), sum([machine["cores"] or 0 for machine in machines])
 
 
 def user_ids(account: Account, license: Row) -> list[str]:  # noqa: A002
