@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from glue.sandbox.lago.billing import Billed, invoice_subscriptions, next_billing_day
-from glue.sandbox.lago.boundaries import periodic, trial_end
+from glue.sandbox.lago.boundaries import periodic
 from glue.sandbox.lago.coupons import expire_coupons
 from glue.sandbox.lago.event_errors import report_bad_events
 from glue.sandbox.lago.invoice_views import show_invoice
@@ -37,7 +37,9 @@ def end_scheduled(world: World) -> None:
 
 
 def _with_end(world: World) -> list[Row]:
-    return [row for row in world.subscriptions.by("status", "active") if row["ending_at"] is not None]
+    table = world.subscriptions
+    rows = [row for at in table.values("ending_at") if at is not None for row in table.by("ending_at", at)]
+    return [row for row in rows if row["status"] == "active"]
 
 
 def bill(world: World) -> None:
@@ -75,15 +77,17 @@ def mark_overdue(world: World) -> None:
 
 def end_trials(world: World) -> None:
     """Trials that ended: told, and billed now when paid in advance."""
-    for subscription in world.subscriptions.by("status", "active"):
-        plan = plan_of(world, subscription)
-        end = trial_end(world, subscription, plan)
-        if end is None or subscription["trial_ended_at"] is not None or end > world.now():
+    table = world.subscriptions
+    ends = sorted(end for end in table.values("trial_until") if end is not None and end <= world.now())
+    for subscription in [row for end in ends for row in table.by("trial_until", end)]:
+        end, subscription["trial_until"] = subscription["trial_until"], None
+        if subscription["status"] == "active":
+            subscription["trial_ended_at"] = end
+        table.put(subscription["id"], subscription)
+        if subscription["status"] != "active":
             continue
-        subscription["trial_ended_at"] = end
-        world.subscriptions.put(subscription["id"], subscription)
         tell_subscription(world, "subscription.trial_ended", subscription)
-        if plan["pay_in_advance"] and end > subscription["started_at"]:  # else it was billed when it began
+        if plan_of(world, subscription)["pay_in_advance"] and end > subscription["started_at"]:  # else billed when it began
             invoice_start(world, subscription, world.now())
 
 

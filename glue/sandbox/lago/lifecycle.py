@@ -1,7 +1,7 @@
 """How subscriptions begin, end, go up and down."""
 
 from glue.sandbox.lago.billing import credit_unused, invoice_subscriptions, next_billing_day
-from glue.sandbox.lago.boundaries import is_in_trial, starting, terminating
+from glue.sandbox.lago.boundaries import is_in_trial, starting, terminating, trial_end
 from glue.sandbox.lago.periods import ONE_DAY
 from glue.sandbox.lago.subscription_views import next_of, plan_of, tell_subscription
 from glue.sandbox.lago.values import day_of
@@ -35,6 +35,7 @@ def new_subscription(world: World, customer: Row, plan: Row, external_id: str, *
         "removed": {},
         "bill_on": None,
         "billed_until": 0,
+        "trial_until": None,
         "alerted_on": None,
         "swapped_on": None,
         **fields,
@@ -47,6 +48,7 @@ def activate(world: World, subscription: Row, started_at: int) -> None:
     today = day_of(world.now())
     after = today if day_of(started_at) >= today else today - ONE_DAY  # a backdated one may be due today
     subscription["bill_on"] = next_billing_day(world, subscription, after)
+    subscription["trial_until"] = trial_end(world, subscription, plan_of(world, subscription))
     world.subscriptions.put(subscription["id"], subscription)
 
 

@@ -3,7 +3,7 @@
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
-from fractions import Fraction
+from functools import lru_cache
 
 INTERVALS = ("weekly", "monthly", "quarterly", "semiannual", "yearly")
 MONTHS = {"monthly": 1, "quarterly": 3, "semiannual": 6, "yearly": 12}
@@ -33,6 +33,7 @@ def add_months(anchor: date, months: int) -> date:
     return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
 
+@lru_cache(maxsize=4096)
 def period_of(interval: str, billing_time: str, anchor: date, day: date) -> Period:
     """The whole period that contains ``day``.
 
@@ -57,8 +58,3 @@ def period_of(interval: str, billing_time: str, anchor: date, day: date) -> Peri
 def days_between(first: date, last: date) -> int:
     """Whole days, both ends counted; 0 when ``last`` lies before ``first``."""
     return max((last - first).days + 1, 0)
-
-
-def prorated(amount_cents: int, billed_days: int, whole: Period) -> Fraction:
-    """The share of ``amount_cents`` for ``billed_days`` of the whole period; the full amount for all of it."""
-    return Fraction(amount_cents * billed_days, whole.days)

@@ -44,7 +44,9 @@ class World:
         self.metrics: Table = table("metrics", "code")
         self.features: Table = table("features", "code")
         self.plans: Table = table("plans", "code")
-        self.subscriptions: Table = table("subscriptions", "external_id", "customer_id", "plan_id", "status", "bill_on")
+        self.subscriptions: Table = table(
+            "subscriptions", "external_id", "customer_id", "plan_id", "status", "bill_on", "trial_until", "ending_at"
+        )
         self.events: Table = table("events", "stream", "transaction_id", "code")
         self.invoices: Table = table("invoices", "customer_id", "due_unpaid")
         self.credit_notes: Table = table("credit_notes", "customer_id")
