@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from glue.cli.story import money_steps, tenant_steps, usage_steps
-from glue.cli.story.world import World
+from glue.cli.story.world import Someone, World
 from glue.ops.stack import Stack
 
 TARGET = Path("docs/screenshots")
@@ -65,7 +65,7 @@ def main() -> None:
         browser.close()
 
 
-def take(browser: Browser, world: World, someone, pages: dict[str, str], only: list[str]) -> None:
+def take(browser: Browser, world: World, someone: Someone | None, pages: dict[str, str], only: list[str]) -> None:
     """One picture per page, theme and width."""
     wanted = {name: path for name, path in pages.items() if not only or name in only}
     for scheme in SCHEMES if wanted else ():
@@ -81,7 +81,7 @@ def take(browser: Browser, world: World, someone, pages: dict[str, str], only: l
         context.close()
 
 
-def log_in(page: Page, world: World, someone) -> None:
+def log_in(page: Page, world: World, someone: Someone) -> None:
     page.goto(f"{world.stack.public_url}/auth/login")
     page.fill("input[name=username]", someone.email)
     page.press("input[name=username]", "Enter")
