@@ -1,6 +1,7 @@
 """The meter as other rooms use it, with the same rules as over HTTP. Everything here may be called from any thread."""
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -16,53 +17,77 @@ from glue.errors import BadInput, NotAllowed, NotFound
 from glue.meter.advice import Advice
 from glue.meter.books import Books
 from glue.meter.committer import DATABASE_ERRORS, Committer
+from glue.meter.flush import Difference, Flush, TakesUsage
 from glue.meter.meters import Meters
 from glue.meter.orders import Orders
-from glue.meter.reports import Reports
+from glue.meter.periods import to_micros
+from glue.meter.reports import DayUsage, Reports, TracedFold
 from glue.meter.requests import Body
 from glue.meter.snapshots import Snapshots
+from glue.meter.storing import Store
 from glue.meter.terms import BLIND_AFTER
 from glue.meter.units import parse_units
 from glue.rules.names import TenantId
 from glue.rules.snapshot import Snapshot
 
 Units = int | str | Decimal
+_PURGE_EVERY = 1200  # turns of half a second
+_FORGOTTEN = (
+    ("delete from meter.answers where at < ?", timedelta(hours=72)),
+    ("delete from meter.holds where expires_at < ?", timedelta(days=90)),
+    ("delete from meter.fences where until < ?", timedelta(days=1)),
+)
 log = structlog.get_logger()
 
 
 class Meter:
     """Checks, records, reserves and reports. ``start`` keeps its memory fresh; without it everything is exact but slower to notice."""
 
-    def __init__(self, database: Database, *, clock: Clock, meters: Meters, blind_after: timedelta = BLIND_AFTER) -> None:
+    def __init__(self, database: Database, *, clock: Clock, meters: Meters, lago: TakesUsage, blind_after: timedelta = BLIND_AFTER) -> None:
         self.advice = Advice(database, clock=clock)
         self.committer = Committer(database, clock=clock, committed=self.advice.committed)
         self.snapshots = Snapshots(database, self.committer)
         self.orders = Orders(meters, clock=clock, blind_after=blind_after)
         self.reports = Reports(database, clock=clock, meters=meters)
+        self.flush = Flush(database, self.committer, self.snapshots, meters=meters, clock=clock, lago=lago)
+        self._clock = clock
         self._several_processes = not database.is_sqlite
         self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, *, flush: bool = True) -> None:
+        """Begin the background work; ``flush=False`` leaves sending to Lago to other processes."""
         self._stopping.clear()
+        if flush:
+            self.flush.start()
         self._keeper = threading.Thread(target=self._keep_fresh, name="meter-keeper", daemon=True)
         self._keeper.start()
 
     def stop(self) -> None:
         """Finish what was asked; everything acknowledged is on disk anyway."""
         self._stopping.set()
+        self.flush.stop()
         if self._keeper is not None:
             self._keeper.join()
         self.committer.stop()
 
     def _keep_fresh(self) -> None:
-        while not self._stopping.wait(0.5):
+        for turn in itertools.count():
+            if self._stopping.wait(0.5):
+                return
             try:
                 if self._several_processes:
                     self.snapshots.follow()
                 self.advice.refresh()
+                if turn % _PURGE_EVERY == 0:
+                    self.committer.run(self._purge)
             except DATABASE_ERRORS as error:
                 log.warning("meter_memory_not_refreshed", error=str(error))
+
+    def _purge(self, store: Store) -> None:
+        """Forget what nobody can ask for any more, a bounded part at a time."""
+        for statement, age in _FORGOTTEN:
+            store.execute(statement, (to_micros(self._clock.now() - age),))
 
     # --- what convergence publishes -----------------------------------------------------------------------------------
 
@@ -159,6 +184,24 @@ class Meter:
     def hold_of(self, tenant: TenantId, hold_id: str) -> Body:
         return self.reports.hold_of(tenant, hold_id)
 
+    # --- Lago ---------------------------------------------------------------------------------------------------------
+
+    def fence(self, tenant: TenantId) -> None:
+        """From now on the tenant's usage is taken but not sent: around a plan change, then ``unfence``."""
+        self.flush.fence(tenant)
+
+    def unfence(self, tenant: TenantId) -> None:
+        """Send again as soon as a snapshot confirmed after this moment is published."""
+        self.flush.unfence(tenant)
+
+    def flush_now(self, tenant: TenantId) -> bool:
+        """Send everything used until now, fenced or not. True when all of it is proven to be at Lago."""
+        return self.flush.flush_now(tenant)
+
+    def compare_with_lago(self, tenant: TenantId) -> list[Difference]:
+        """Meters that Lago counts otherwise than what we sent; empty when all agree."""
+        return self.flush.compare_with_lago(tenant)
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def usage_of(self, tenant: TenantId) -> Body:
@@ -173,6 +216,14 @@ class Meter:
             if terms.kind.code in snapshot.meters or books.used(terms):
                 meters[kind.code] = {"hard": bool(terms.caps), **books.figures(terms)}
         return {"tenant": snapshot.tenant, "period": _period(snapshot), "meters": meters}
+
+    def usage_by_day(self, tenant: TenantId, meter: str, *, since: datetime, dimension: str = "") -> list[DayUsage]:
+        """For charts: usage of each day, by a dimension's values (member, program, license, agent) when named."""
+        return self.reports.usage_by_day(tenant, meter, since=since, dimension=dimension)
+
+    def trace_line(self, tenant: TenantId, meter: str, *, from_at: datetime, to_at: datetime) -> list[TracedFold]:
+        """What an invoice line of this meter and time span consists of: events at Lago, and the facts in each."""
+        return self.reports.trace_line(tenant, meter, from_at=from_at, to_at=to_at)
 
     def verdict(self, snapshot: Snapshot, books: Books, body: Mapping[str, Any]) -> Body:
         """The answer of `check` about a meter. Raises BadInput."""

@@ -12,6 +12,7 @@ from glue.clock import Clock
 from glue.db import Database
 from glue.errors import NotFound
 from glue.meter.books import Books, Hold
+from glue.meter.flush import transaction_id
 from glue.meter.meters import Meters
 from glue.meter.periods import from_micros, to_micros
 from glue.meter.requests import Body, describe_hold
@@ -142,10 +143,3 @@ class Reports:
             billed_at=None if fold.billed_at is None else from_micros(fold.billed_at),
             facts=facts,
         )
-
-
-def transaction_id(fold_id: str) -> str:
-    """Lago's id of a fold's event: the same at every attempt."""
-    import uuid
-
-    return str(uuid.uuid5(uuid.UUID("5d0b6c2e-6c0f-5b52-9d0e-3f1f2a0c7e11"), fold_id))

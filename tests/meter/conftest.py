@@ -10,6 +10,7 @@ from glue.clock import FixedClock
 from glue.db import METER_SCHEMA, Database
 from glue.meter.metering import Meter
 
+from .lago import StatefulLago
 from .cast import METERS, snapshot_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -39,9 +40,14 @@ def store(database_url):
 
 
 @pytest.fixture
-def meter(store, clock):
-    meter = Meter(store, clock=clock, meters=METERS)
+def meter(store, clock, lago):
+    meter = Meter(store, clock=clock, meters=METERS, lago=lago)
     meter.publish(snapshot_of("alice"))
     meter.publish(snapshot_of("bob"))
     yield meter
     meter.stop()
+
+
+@pytest.fixture
+def lago(clock):
+    return StatefulLago(clock)
