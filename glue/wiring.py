@@ -1,13 +1,38 @@
 """Builds the parts of a process and joins them. The only place that knows everything; nothing below knows the environment."""
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
 
-from glue.catalog.files import load_tiers
-from glue.catalog.systems import Systems
+from glue.actions.signins import Signins
+from glue.catalog.files import Declaration, load, load_tiers
+from glue.catalog.systems import Systems as CatalogSystems
 from glue.clock import Clock, SharedClock, SystemClock
+from glue.converge.effects import Effects
+from glue.converge.kinds import known_kinds
+from glue.converge.mails import composer
+from glue.converge.policies import PolicyBook
+from glue.converge.run import Converge
+from glue.converge.systems import Ports, Systems
+from glue.converge.worker import Worker
+from glue.db import Database, System
+from glue.dirty import mark
+from glue.errors import ConfigInvalid
+from glue.meter.callers import Callers
+from glue.meter.metering import Meter
+from glue.meter.meters import read_meters
+from glue.meter.tokens import Tokens
+from glue.ops import schema
+from glue.rules.names import TenantId
+from glue.rules.prices import highest_unit_prices
+from glue.rules.terms import Terms
 from glue.rules.tiers import Tiers
-from glue.settings import Settings, load
+from glue.settings import Settings
+from glue.settings import load as load_settings
 from glue.upstream.keycloak import Keycloak
 from glue.upstream.keygen import Keygen
 from glue.upstream.lago import Lago
@@ -26,18 +51,22 @@ class Adapters:
     keygen: Keygen
     mail: Mail
 
-    def systems(self) -> Systems:
+    def systems(self) -> CatalogSystems:
         """The three systems as the catalog reads and writes them."""
-        return Systems(self.keycloak, self.lago, self.keygen, product_code=self.settings.keygen.product_code)
+        return CatalogSystems(self.keycloak, self.lago, self.keygen, product_code=self.settings.keygen.product_code)
 
     def pins(self) -> dict[str, Callable[[], str]]:
         """Calls that read each upstream's identity."""
         return {"keycloak": self.keycloak.realm_id, "lago": self.lago.organization_id, "keygen": self.keygen.account_id}
 
+    def close(self) -> None:
+        for upstream in (self.keycloak, self.lago, self.keygen):
+            upstream.close()
+
 
 def adapters(settings: Settings | None = None) -> Adapters:
     """Build the upstreams from the settings (read from the environment when not given). Raises ConfigInvalid."""
-    settings = settings or load()
+    settings = settings or load_settings()
     return Adapters(
         settings=settings,
         clock=SharedClock(settings.clock_file) if settings.clock_file else SystemClock(),
@@ -47,3 +76,143 @@ def adapters(settings: Settings | None = None) -> Adapters:
         keygen=Keygen(settings.keygen),
         mail=Mail(settings.mail),
     )
+
+
+class Services(Adapters):
+    """Everything a serving process is made of. ``start`` begins its background work, ``stop`` ends it in order."""
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What the files declare."""
+        return load(self.settings.config_dir)
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def meter_database(self) -> Database:
+        return Database(self.settings.database_url, meter=True)
+
+    @cached_property
+    def meter(self) -> Meter:
+        return Meter(
+            self.meter_database, clock=self.clock, lago=self.lago, meters=read_meters(self.declaration.lago["billable_metrics"].values())
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        identity = self.settings.keycloak
+        return Tokens(self.keycloak, issuer=identity.issuer_url, audience=identity.api_client_id, clock=self.clock)
+
+    @cached_property
+    def callers(self) -> Callers:
+        return Callers(self.meter.snapshots, self.tokens, clock=self.clock, on_stranger=self.look_at)
+
+    @cached_property
+    def upstreams(self) -> Systems:
+        return Systems(self.keycloak, self.lago, self.keygen, self.mail)
+
+    @cached_property
+    def effects(self) -> Effects:
+        compose = composer(
+            product=self.settings.product_name, portal_url=self.settings.public_url, support_address=self.settings.support_address
+        )
+        return Effects(self.database, self.clock, known_kinds(self.upstreams, compose=compose))
+
+    @cached_property
+    def terms(self) -> Terms:
+        lago = self.settings.lago
+        return Terms(
+            tiers=self.tiers,
+            product=self.settings.keygen.product_code,
+            redirect_url=f"{self.settings.public_url}/",
+            payment_provider=lago.payment_provider,
+            payment_provider_code=lago.payment_provider_code,
+            unit_prices={code: highest_unit_prices(plan) for code, plan in self.declaration.lago["plans"].items()},
+        )
+
+    @cached_property
+    def signins(self) -> Signins:
+        return Signins(self.database, self.clock)
+
+    def plan_prices(self) -> Mapping[str, Mapping[str, Any]]:
+        """Declared plans by code."""
+        return self.declaration.lago["plans"]
+
+    @cached_property
+    def converge(self) -> Converge:
+        policies = PolicyBook(
+            self.keygen, product=self.settings.keygen.product_code, expected=frozenset(tier.license.policy for tier in self.tiers)
+        )
+        ports = Ports(
+            publish=lambda snapshot: _drop(self.meter.publish(snapshot)),
+            confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
+        )
+        return Converge(
+            self.database,
+            self.clock,
+            self.upstreams,
+            terms=self.terms,
+            policies=policies.ids,
+            effects=self.effects,
+            ports=ports,
+            executor=ThreadPoolExecutor(8, thread_name_prefix="observe"),
+        )
+
+    @cached_property
+    def worker(self) -> Worker:
+        return Worker(self.database, self.clock, self.converge, threads=2)
+
+    @cached_property
+    def lock(self) -> IO[str] | None:
+        """Held while this process lives."""
+        return _lock(self.settings.database_url)
+
+    def look_at(self, tenant: str, *, why: str = "somebody asked who is not known yet") -> None:
+        """Have a tenant converged soon."""
+        with self.database.write(System("a stranger's token names a tenant before we know the stranger")) as session:
+            mark(session, TenantId(tenant), why=why, now=self.clock.now())
+
+    def prepare(self) -> None:
+        """Lock the database (SQLite is one process's) and bring both stores to the newest version. Raises ConfigInvalid."""
+        _ = self.lock
+        schema.upgrade(self.database)
+        schema.upgrade(self.meter_database, meter=True)
+
+    def start(self, *, worker: bool) -> None:
+        """Begin to serve; with ``worker`` also converge, poll, sweep and flush."""
+        self.prepare()
+        self.meter.start()
+        if worker:
+            self.worker.start()
+
+    def stop(self) -> None:
+        """End what was started, in reverse order."""
+        self.worker.stop()
+        self.meter.stop()
+        self.close()
+        self.meter_database.close()
+        self.database.close()
+
+
+def services(settings: Settings | None = None) -> Services:
+    """Everything for a serving process. Nothing is opened before it is used."""
+    return Services(**vars(adapters(settings)))
+
+
+def _drop(_value: object) -> None:
+    """For ports that answer nothing."""
+
+
+def _lock(database_url: str) -> IO[str] | None:
+    if not database_url.startswith("sqlite:///"):
+        return None
+    file = Path(database_url.removeprefix("sqlite:///")).with_suffix(".lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stream = file.open("w")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise ConfigInvalid(f"Another process serves {database_url}.", remedy="SQLite has one; use PostgreSQL for several.") from error
+    return stream

@@ -45,7 +45,9 @@ def routes(probes: dict[str, Probe], *, metrics_token: SecretStr | None) -> APIR
         if metrics_token is not None:
             allowed = hmac.compare_digest(given.encode(), metrics_token.get_secret_value().encode())
         else:
-            allowed = request.client is not None and request.client.host in {"127.0.0.1", "::1"} and "x-forwarded-for" not in request.headers
+            allowed = (
+                request.client is not None and request.client.host in {"127.0.0.1", "::1"} and "x-forwarded-for" not in request.headers
+            )
         if not allowed:
             raise NotAllowed("Metrics are not for everybody.", remedy="Send the token of GLUE_METRICS_TOKEN as a bearer token.")
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

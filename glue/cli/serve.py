@@ -6,11 +6,17 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from glue.cli.printing import reporting_errors
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
+
+    from glue.settings import Settings
 
 
 def command(
@@ -40,20 +46,10 @@ def command(
             services.stop()
 
 
-async def _serve(app: object, settings: object, tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:
-    import uvicorn
-
-    from glue.settings import Settings
-
-    if not isinstance(settings, Settings):
-        raise TypeError("Settings are expected")
-    common = {"log_level": "warning", "access_log": False, "server_header": False, "timeout_graceful_shutdown": 5, "proxy_headers": False}
-    servers = [uvicorn.Server(uvicorn.Config(app, host=settings.host, port=settings.port, **common))]  # type: ignore[arg-type]
+async def _serve(app: "ASGIApp", settings: "Settings", tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:
+    servers = [_server(app, settings, settings.port)]
     if tls_port:
-        secured = uvicorn.Config(
-            app, host=settings.host, port=tls_port, lifespan="off", ssl_certfile=certificate, ssl_keyfile=key, **common
-        )  # type: ignore[arg-type]
-        servers.append(uvicorn.Server(secured))
+        servers.append(_server(app, settings, tls_port, certificate=certificate, key=key))
     tasks = [asyncio.create_task(server.serve()) for server in servers]
     while not all(server.started for server in servers):
         if any(task.done() for task in tasks):
@@ -66,3 +62,25 @@ async def _serve(app: object, settings: object, tls_port: int, certificate: Path
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)
+
+
+def _server(
+    app: "ASGIApp", settings: "Settings", port: int, *, certificate: Path | None = None, key: Path | None = None
+) -> "uvicorn.Server":
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=port,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
