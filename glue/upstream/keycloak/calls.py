@@ -4,17 +4,17 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import requests
 from keycloak import KeycloakAdmin, KeycloakOpenID, KeycloakOpenIDConnection
-from keycloak.exceptions import KeycloakError
+from keycloak.exceptions import KeycloakError, KeycloakOperationError, raise_error_from_response
 
 from glue.errors import BadInput, ConfigInvalid
-from glue.settings import KeycloakSettings
-from glue.upstream.calling import UNREADABLE, Calls, Failure, seconds_from
+from glue.settings import KeycloakSettings, Secret
+from glue.upstream.calling import Calls, Failure
 
 T = TypeVar("T")
 
@@ -35,8 +35,15 @@ class Connection(KeycloakOpenIDConnection):
             pool_maxsize=32,
         )
         self._renewal = Lock()
-        self._keycloak_openid = open_id(settings, client_id, secret)  # the inherited one retries
+        self._make_open_id = partial(open_id, settings, client_id, secret)
         self.add_param_headers("Content-Type", media_type)
+
+    @property
+    def keycloak_openid(self) -> KeycloakOpenID:
+        """The token endpoint; the inherited one retries."""
+        if self._keycloak_openid is None:
+            self._keycloak_openid = self._make_open_id()
+        return self._keycloak_openid
 
     def refresh_token(self) -> None:
         stale = self.token
@@ -76,50 +83,75 @@ def open_id(settings: KeycloakSettings, client_id: str, secret: str) -> Keycloak
 class KeycloakCalls:
     """Shared by the subjects of Keycloak's adapter."""
 
+    # Each connection of the library costs tens of milliseconds (it makes an async client besides): built when needed.
+
     def __init__(self, settings: KeycloakSettings) -> None:
-        service = settings.service_client_secret.get_secret_value()
-        apply = settings.apply_client_secret.get_secret_value() if settings.apply_client_secret else ""
-        api = settings.api_client_secret.get_secret_value()
+        apply = settings.apply_client_secret
+        secrets = (settings.service_client_secret, settings.api_client_secret, *((apply,) if apply else ()))
         self._settings = settings
-        self._calls = Calls("keycloak", _explain, secrets=(service, apply, api))
+        self._calls = Calls("keycloak", _explain, secrets=tuple(secret.get_secret_value() for secret in secrets))
+        self._opened: list[Any] = []
         self._base = f"admin/realms/{quote(settings.realm, safe='')}"
-        self._service: Any = KeycloakAdmin(connection=Connection(settings, settings.service_client_id, service))
-        # Invitations want a form; the content type is the connection's, not the call's.
-        self._forms = Connection(settings, settings.service_client_id, service, media_type="application/x-www-form-urlencoded")
-        self._apply: Any = KeycloakAdmin(connection=Connection(settings, settings.apply_client_id, apply)) if apply else None
-        self._tokens: Any = open_id(settings, settings.api_client_id, api)
 
-    def close(self) -> None:
-        """Give the connections back."""
-        owners = [self._service.connection, self._forms, self._tokens.connection, *([self._apply.connection] if self._apply else [])]
-        for connection in owners:
-            connection._s.close()  # noqa: SLF001  # the library offers no way
+    def _connect(self, client_id: str, secret: Secret, **options: str) -> Any:
+        connection = Connection(self._settings, client_id, secret.get_secret_value(), **options)
+        self._opened.append(connection)
+        return connection
 
-    def _applying(self) -> Any:
+    @cached_property
+    def _service(self) -> Any:
+        settings = self._settings
+        return KeycloakAdmin(connection=self._connect(settings.service_client_id, settings.service_client_secret))
+
+    @cached_property
+    def _forms(self) -> Any:
+        """For what wants a form: the content type is the connection's, not the call's."""
+        form = "application/x-www-form-urlencoded"
+        return self._connect(self._settings.service_client_id, self._settings.service_client_secret, media_type=form)
+
+    @cached_property
+    def _apply(self) -> Any:
         """The client that may change clients and the realm. Raises ConfigInvalid when it has no secret."""
-        if self._apply is None:
+        settings = self._settings
+        if settings.apply_client_secret is None:
             raise ConfigInvalid(
                 "Changing clients or the realm in Keycloak needs the apply client.", remedy="Set GLUE_KEYCLOAK__APPLY_CLIENT_SECRET."
             )
-        return self._apply
+        return KeycloakAdmin(connection=self._connect(settings.apply_client_id, settings.apply_client_secret))
+
+    @cached_property
+    def _tokens(self) -> Any:
+        settings = self._settings
+        tokens = open_id(settings, settings.api_client_id, settings.api_client_secret.get_secret_value())
+        self._opened.append(tokens.connection)
+        return tokens
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for connection in self._opened:
+            connection._s.close()  # noqa: SLF001  # the library offers no way
 
     def _use(self, operation: str, action: Callable[[], T]) -> T:
         """A call by the library, under the seam."""
         return self._calls.run(operation, action)
 
     def _get(self, operation: str, path: str, read: Callable[[Any], T], **params: Any) -> T:
-        connection = self._service.connection
-        return self._calls.run(operation, lambda: read(_checked(connection.raw_get(f"{self._base}/{path}", **params)).json()))
+        return self._calls.run(operation, lambda: read(checked(self._service.connection.raw_get(f"{self._base}/{path}", **params))))
 
     def _post(self, operation: str, path: str, data: Any, *, form: bool = False) -> None:
         connection = self._forms if form else self._service.connection
-        self._calls.run(operation, lambda: _checked(connection.raw_post(f"{self._base}/{path}", data=data)))
+        self._calls.run(operation, lambda: checked(connection.raw_post(f"{self._base}/{path}", data=data)))
 
     def _put(self, operation: str, path: str) -> None:
-        self._calls.run(operation, lambda: _checked(self._service.connection.raw_put(f"{self._base}/{path}", data="")))
+        self._calls.run(operation, lambda: checked(self._service.connection.raw_put(f"{self._base}/{path}", data="")))
 
     def _delete(self, operation: str, path: str) -> None:
-        self._calls.run(operation, lambda: _checked(self._service.connection.raw_delete(f"{self._base}/{path}")))
+        self._calls.run(operation, lambda: checked(self._service.connection.raw_delete(f"{self._base}/{path}")))
+
+
+def checked(response: Any) -> Any:
+    """The JSON of a raw answer; a refusal is raised as the library raises its own."""
+    return raise_error_from_response(response, KeycloakOperationError)  # type: ignore[arg-type]
 
 
 def checked_id(value: str) -> str:
@@ -129,22 +161,9 @@ def checked_id(value: str) -> str:
     return value
 
 
-def _checked(response: requests.Response) -> requests.Response:
-    response.raise_for_status()
-    return response
-
-
 def _explain(error: Exception) -> Failure | None:
-    if isinstance(error, KeycloakError):
-        body = error.response_body or b""
-        if error.response_code is None:
-            return Failure(None, body=type(error.__cause__ or error).__name__)
-        return Failure(error.response_code, body=body.decode("utf-8", "replace"))
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        answer = error.response
-        return Failure(answer.status_code, body=answer.text, retry_after_seconds=seconds_from(answer.headers.get("Retry-After")))
-    if isinstance(error, requests.JSONDecodeError):
-        return Failure(None, body=UNREADABLE)
-    if isinstance(error, requests.RequestException):
-        return Failure(None, body=type(error).__name__)
-    return None
+    if not isinstance(error, KeycloakError):
+        return None
+    if error.response_code is None:
+        return Failure(None, body=type(error.__cause__ or error).__name__)
+    return Failure(error.response_code, body=(error.response_body or b"").decode("utf-8", "replace"))

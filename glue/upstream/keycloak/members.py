@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -46,10 +47,8 @@ class Members(KeycloakCalls):
 
     def add_member(self, organization_id: str, user_id: str) -> None:
         """Make a person who has an account a member. One who is a member already is fine."""
-        try:
+        with suppress(UpstreamConflict):
             self._use("add_member", lambda: self._service.organization_user_add(checked_id(user_id), checked_id(organization_id)))
-        except UpstreamConflict:
-            return
 
     def set_roles(self, organization_id: str, user_id: str, roles: frozenset[Role]) -> None:
         """Exactly these of our roles; other groups are left alone. Makes missing groups. A non-member is UpstreamRefused."""
@@ -71,10 +70,8 @@ class Members(KeycloakCalls):
         return self._role_groups(base)[role]
 
     def _fine_if_done(self, action: Callable[[], None]) -> None:
-        try:
+        with suppress(UpstreamConflict):
             action()
-        except UpstreamConflict:
-            return
 
     def remove_member(self, organization_id: str, user_id: str, *, managed: bool = False) -> None:
         """Take a person out; already out is fine.
@@ -82,13 +79,11 @@ class Members(KeycloakCalls):
         Removing a MANAGED member deletes the account: UpstreamConflict unless ``managed`` says that this is meant.
         """
         path = f"organizations/{checked_id(organization_id)}/members/{checked_id(user_id)}"
-        try:
+        with suppress(UpstreamNotFound):
             kind = self._get("find_member", path, lambda person: str(person["membershipType"]))
             if kind == "MANAGED" and not managed:
                 raise self._calls.refuse("remove_member", "This account belongs to the organization: removing the member deletes it.")
             self._delete("remove_member", path)
-        except UpstreamNotFound:
-            return
 
     def list_invitations(self, organization_id: str) -> tuple[Invitation, ...]:
         path = f"organizations/{checked_id(organization_id)}/invitations"
@@ -113,10 +108,8 @@ class Members(KeycloakCalls):
 
     def delete_invitation(self, organization_id: str, invitation_id: str) -> None:
         """Take it back. Already gone is fine."""
-        try:
+        with suppress(UpstreamNotFound):
             self._delete("delete_invitation", f"organizations/{checked_id(organization_id)}/invitations/{checked_id(invitation_id)}")
-        except UpstreamNotFound:
-            return
 
 
 def _parse_member(person: Any, roles: frozenset[Role]) -> Member:

@@ -1,10 +1,11 @@
 """Accounts of people, and programs: service accounts that a tenant owns."""
 
+from contextlib import suppress
 from typing import Any
 
 from glue.errors import UpstreamNotFound
 from glue.rules.facts import Role, User
-from glue.upstream.keycloak.calls import Representation, checked_id
+from glue.upstream.keycloak.calls import Representation, checked, checked_id
 from glue.upstream.keycloak.members import Members
 from glue.upstream.reading import text
 
@@ -35,10 +36,8 @@ class People(Members):
 
     def delete_user(self, user_id: str) -> None:
         """Delete the account. Already gone is fine."""
-        try:
+        with suppress(UpstreamNotFound):
             self._use("delete_user", lambda: self._service.delete_user(checked_id(user_id)))
-        except UpstreamNotFound:
-            return
 
     def create_program(self, organization_id: str, *, client_id: str, name: str) -> str:
         """A service account, member of the organization. Answers its secret, which nobody shows again.
@@ -49,14 +48,12 @@ class People(Members):
         client = self._find_client(client_id)
         if client is None:
             new = _new_program(organization_id, client_id=checked_id(client_id), name=name, audience=self._settings.api_client_id)
-            self._use("create_program", lambda: self._applying().create_client(new))
+            self._use("create_program", lambda: self._apply.create_client(new))
             client = self._find_client(client_id)
         if client is None or (client.get("attributes") or {}).get(OWNER) != organization_id:
             raise self._calls.refuse("create_program", f"There is a client {client_id} already, and it is not a program of this customer.")
         internal_id = str(client["id"])
-        account = self._use(
-            "find_service_account", lambda: str(self._applying().get_client_service_account_user(client_id=internal_id)["id"])
-        )
+        account = self._use("find_service_account", lambda: str(self._apply.get_client_service_account_user(client_id=internal_id)["id"]))
         self.add_member(organization_id, account)
         self.set_roles(organization_id, account, frozenset({Role.MEMBER}))
         return self._new_secret(internal_id)
@@ -68,7 +65,7 @@ class People(Members):
     def set_program_enabled(self, client_id: str, *, enabled: bool) -> None:
         internal_id = str(self._get_program(client_id)["id"])
         change = {"clientId": client_id, "enabled": enabled}
-        self._use("set_program_enabled", lambda: self._applying().update_client(internal_id, change))
+        self._use("set_program_enabled", lambda: self._apply.update_client(internal_id, change))
 
     def _get_program(self, client_id: str) -> Representation:
         client = self._find_client(client_id)
@@ -80,15 +77,13 @@ class People(Members):
 
     def _find_client(self, client_id: str) -> Representation | None:
         def search() -> Representation | None:
-            path = f"{self._base}/clients"
-            response = self._applying().connection.raw_get(path, clientId=client_id)
-            response.raise_for_status()
-            return next((dict(one) for one in response.json() if one["clientId"] == client_id), None)
+            found = checked(self._apply.connection.raw_get(f"{self._base}/clients", clientId=client_id))
+            return next((dict(one) for one in found if one["clientId"] == client_id), None)
 
         return self._use("find_client", search)
 
     def _new_secret(self, internal_id: str) -> str:
-        return self._use("create_secret", lambda: str(self._applying().generate_client_secrets(internal_id)["value"]))
+        return self._use("create_secret", lambda: str(self._apply.generate_client_secrets(internal_id)["value"]))
 
 
 def _new_program(organization_id: str, *, client_id: str, name: str, audience: str) -> Representation:

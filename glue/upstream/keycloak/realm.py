@@ -34,37 +34,37 @@ class Realm(KeycloakCalls):
 
     def get_realm(self) -> Representation:
         """The realm's top-level fields as the apply client sees them."""
-        return self._use("get_realm", lambda: dict(self._applying().get_realm(self._settings.realm)))
+        return self._use("get_realm", lambda: dict(self._apply.get_realm(self._settings.realm)))
 
     def update_realm(self, fields: Representation) -> None:
         """Change the given fields. ``attributes`` are merged here, for Keycloak would replace all of them."""
         if "attributes" in fields:
             fields = fields | {"attributes": {**(self.get_realm().get("attributes") or {}), **fields["attributes"]}}
-        self._use("update_realm", lambda: self._applying().update_realm(self._settings.realm, fields))
+        self._use("update_realm", lambda: self._apply.update_realm(self._settings.realm, fields))
 
     def list_clients(self) -> list[Representation]:
-        return self._use("list_clients", lambda: list(self._applying().get_clients()))
+        return self._use("list_clients", lambda: list(self._apply.get_clients()))
 
     def create_client(self, representation: Representation) -> None:
-        self._use("create_client", lambda: self._applying().create_client(representation))
+        self._use("create_client", lambda: self._apply.create_client(representation))
 
     def update_client(self, internal_id: str, representation: Representation) -> None:
         """Top-level fields merge. A masked secret (ten stars) written back would become the secret: leave it out."""
         if set(str(representation.get("secret", ""))) == {"*"}:
             raise self._calls.refuse("update_client", "A masked secret must not be written back.")
-        self._use("update_client", lambda: self._applying().update_client(checked_id(internal_id), representation))
+        self._use("update_client", lambda: self._apply.update_client(checked_id(internal_id), representation))
 
     def list_client_scopes(self) -> list[Representation]:
-        return self._use("list_client_scopes", lambda: list(self._applying().get_client_scopes()))
+        return self._use("list_client_scopes", lambda: list(self._apply.get_client_scopes()))
 
     def create_client_scope(self, representation: Representation) -> None:
-        self._use("create_client_scope", lambda: self._applying().create_client_scope(representation))
+        self._use("create_client_scope", lambda: self._apply.create_client_scope(representation))
 
     def update_client_scope(self, internal_id: str, representation: Representation) -> None:
-        self._use("update_client_scope", lambda: self._applying().update_client_scope(checked_id(internal_id), representation))
+        self._use("update_client_scope", lambda: self._apply.update_client_scope(checked_id(internal_id), representation))
 
     def list_realm_roles(self) -> list[Representation]:
-        return self._use("list_realm_roles", lambda: list(self._applying().get_realm_roles()))
+        return self._use("list_realm_roles", lambda: list(self._apply.get_realm_roles()))
 
     def create_realm_role(self, representation: Representation) -> None:
-        self._use("create_realm_role", lambda: self._applying().create_realm_role(representation))
+        self._use("create_realm_role", lambda: self._apply.create_realm_role(representation))

@@ -1,6 +1,7 @@
 """Licenses: made under an id of our own, so that a lost answer is found again. Never renewed: the expiry is set."""
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -58,10 +59,8 @@ class Licenses(KeygenCalls):
 
     def revoke_license(self, license_id: str) -> None:
         """Delete the license and its machines. Already gone is fine."""
-        try:
+        with suppress(UpstreamNotFound):
             self._send("revoke_license", "DELETE", f"/licenses/{checked_id(license_id)}/actions/revoke", lambda _: None)
-        except UpstreamNotFound:
-            return
 
     def license_entitlements(self, license_id: str) -> frozenset[str]:
         """Codes, those of the policy included."""

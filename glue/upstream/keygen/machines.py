@@ -1,5 +1,6 @@
 """Machines: the seats of a license. Activate one at a time per license: parallel ones overshoot its limit."""
 
+from contextlib import suppress
 from typing import Any
 
 from glue.errors import UpstreamConflict, UpstreamNotFound
@@ -37,10 +38,8 @@ class Machines(KeygenCalls):
 
     def deactivate_machine(self, machine_id: str) -> None:
         """Free a seat. Already free is fine."""
-        try:
+        with suppress(UpstreamNotFound):
             self._send("deactivate_machine", "DELETE", f"/machines/{checked_id(machine_id)}", lambda _: None)
-        except UpstreamNotFound:
-            return
 
     def check_out_machine(self, machine_id: str, *, ttl_seconds: int) -> LicenseFile:
         """A signed file that proves machine, license and entitlements offline. Suspension is not checked: do it before."""
