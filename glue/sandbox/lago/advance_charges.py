@@ -33,6 +33,7 @@ def _bill(world: World, subscription: Row, plan: Row, charge: Row, event: Row) -
         if line.units.events_count > base.units.events_count:
             added = _added(line, base)
             fee = charge_fee(world, subscription, added, plan["amount_currency"], window.from_at, window.to_at)
+            fee["event_transaction_id"] = event["transaction_id"]
             invoice = invoice_event_fee(world, subscription, fee, window, day_of(event["timestamp"]))
             world.tell("fee.created", "fee", show_fee(world, invoice, fee))
 

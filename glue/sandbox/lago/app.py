@@ -81,7 +81,8 @@ class Api:
         if outside is not None:
             return outside
         try:
-            if request.headers.get("authorization", "") != f"Bearer {self.api_key}":
+            words = request.headers.get("authorization", "").split()
+            if words[1:2] != [self.api_key]:  # the scheme before it is not looked at
                 raise unauthorized()
             if request.method == "OPTIONS":
                 return Response(b"", 404, media_type=HTML)

@@ -13,7 +13,7 @@ from glue.sandbox.lago.invoice_views import show_invoice
 from glue.sandbox.lago.invoicing import make_invoice
 from glue.sandbox.lago.periods import days_between
 from glue.sandbox.lago.subscription_views import charge_period, customer_of, plan_of, plan_period
-from glue.sandbox.lago.values import day_of
+from glue.sandbox.lago.values import day_of, start_of
 from glue.sandbox.lago.world import Row, World
 
 Billed = tuple[Row, Boundaries]
@@ -63,7 +63,9 @@ def _period(subscription: Row, bounds: Boundaries) -> Row:
 
 def invoice_event_fee(world: World, subscription: Row, fee: Row, window: Window, issued: date) -> Row:
     """An invoice of one fee of a charge paid in advance, dated ``issued``."""
-    bounds = Boundaries("in_advance_charge", window.from_at, window.to_at, window, (window.from_at, window.to_at), None)
+    shown = (window.from_at, window.to_at)
+    from_at = start_of(day_of(window.from_at))
+    bounds = Boundaries("in_advance_charge", from_at, window.to_at, window, shown, None)
     currency = plan_of(world, subscription)["amount_currency"]
     customer = customer_of(world, subscription)
     invoice = make_invoice(world, customer, "subscription", currency, [fee], [_period(subscription, bounds)], issued)

@@ -153,4 +153,6 @@ def show_fee(world: World, invoice: Row, fee: Row) -> Row:
     }
     if fee["from_at"] is not None:
         shown |= {"from_date": iso_offset(fee["from_at"]), "to_date": iso_offset(fee["to_at"])}
+    if "event_transaction_id" in fee:
+        shown["event_transaction_id"] = fee["event_transaction_id"]
     return shown
