@@ -78,3 +78,36 @@ def rename(actions: Actions, tenant: TenantId, *, name: str, by: str) -> None:
     if not 2 <= len(name.strip()) <= 80:
         raise BadInput("Please give a name of 2 to 80 characters.", field="name")
     actions.change(tenant, by=by, text="Changed the organization's name.", display_name=name.strip())
+
+
+def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV; cells that a spreadsheet would take for formulas are quoted by an apostrophe."""
+    rows = list(rows)
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+def _tables() -> list[type[TenantScoped]]:
+    return [table for table in TenantScoped.__subclasses__() if hasattr(table, "__table__") and table.__tablename__ != "tenants"]
+
+
+def _public(row: SQLModel) -> dict[str, Any]:
+    return {name: value for name, value in row.model_dump(exclude=_SECRET).items() if not isinstance(value, bytes)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
