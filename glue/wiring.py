@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from glue.actions.asking import Actions
 from glue.actions.signins import Signins
 from glue.catalog.files import Declaration, load, load_tiers
 from glue.catalog.systems import Systems as CatalogSystems
@@ -33,6 +34,8 @@ from glue.rules.terms import Terms
 from glue.rules.tiers import Tiers
 from glue.settings import Settings
 from glue.settings import load as load_settings
+from glue.support.feedback import FeedbackBox
+from glue.support.tickets import Tickets
 from glue.upstream.keycloak import Keycloak
 from glue.upstream.keygen import Keygen
 from glue.upstream.lago import Lago
@@ -135,6 +138,25 @@ class Services(Adapters):
     @cached_property
     def signins(self) -> Signins:
         return Signins(self.database, self.clock)
+
+    @cached_property
+    def actions(self) -> Actions:
+        return Actions(
+            database=self.database,
+            clock=self.clock,
+            systems=self.upstreams,
+            effects=self.effects,
+            tiers=self.tiers,
+            product=self.settings.keygen.product_code,
+        )
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        return Tickets(self.database, self.clock, support_hours={tier.code: tier.support_hours for tier in self.tiers})
+
+    @cached_property
+    def feedback(self) -> FeedbackBox:
+        return FeedbackBox(self.database, self.clock)
 
     def plan_prices(self) -> Mapping[str, Mapping[str, Any]]:
         """Declared plans by code."""
