@@ -6,7 +6,7 @@ from typing import Any
 from glue.sandbox.identity.answers import Document
 from glue.sandbox.identity.groups import group_path, groups_of
 from glue.sandbox.identity.roles import effective_roles
-from glue.sandbox.identity.scopes import SINGLE, Granted, organizations_for
+from glue.sandbox.identity.scopes import SINGLE, Granted, named, organizations_for
 from glue.sandbox.identity.state import Realm, text_of
 
 # Where a mapper's flag for a kind of token is missing, another one speaks for it.
@@ -30,6 +30,7 @@ class Subject:
     granted: Granted
     chosen: str | None = None  # the organization picked for this client, for the plain scope
     last: str | None = None  # the one organization this browser session was used for last
+    bound: str | None = None  # the only organization there was when the login or token was made
     notes: Document = field(default_factory=dict)  # AUTH_TIME, client_id, …
 
 
@@ -97,6 +98,8 @@ def _client_roles(subject: Subject) -> dict[str, list[str]]:
 
 def _tell_organizations(subject: Subject, config: Document, claims: Document) -> None:
     rows = organizations_for(subject.realm, subject.granted, subject.user, subject.chosen)
+    if subject.bound:  # others, joined since, are told of by the groups mapper alone
+        rows = named(subject.realm, f"{SINGLE}:{subject.bound}", subject.user)
     wants = {part: config.get(f"addOrganization{part}") == "true" for part in ("Id", "Attributes", "Domain")}
     name = config.get("claim.name") or SINGLE
     if config.get("jsonType.label") == "JSON" or any(wants.values()):

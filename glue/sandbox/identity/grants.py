@@ -9,7 +9,7 @@ from glue.sandbox.identity import passwords
 from glue.sandbox.identity.answers import Document, Refusal, oauth
 from glue.sandbox.identity.events import note_event
 from glue.sandbox.identity.people import find_login
-from glue.sandbox.identity.scopes import SINGLE, Granted, for_user, grant, named, narrowed
+from glue.sandbox.identity.scopes import SINGLE, for_user, grant, named, narrowed
 from glue.sandbox.identity.sessions import join_client, leave_client, live_session, start_session, touch
 from glue.sandbox.identity.state import Realm
 from glue.sandbox.identity.tokens import INVALID_ORGANIZATION, Issue, grant_of, issue, subject_of
@@ -55,7 +55,7 @@ def give_tokens(realm: Realm, form: Form, authorization: str | None) -> Document
     if kind not in GRANTS:
         raise oauth(400, "unsupported_grant_type", "Unsupported grant_type")
     if client["bearerOnly"]:
-        raise oauth(400, "unauthorized_client", "Bearer-only not allowed")
+        raise oauth(400, "invalid_client", "Bearer-only not allowed")
     return GRANTS[kind](realm, client, form)
 
 
@@ -67,7 +67,7 @@ def _by_client(realm: Realm, client: Document, form: Form) -> Document:
         raise oauth(401, "unauthorized_client", "Client not enabled to retrieve service account")
     if not user["enabled"]:
         raise oauth(401, "invalid_request", f"User '{user['username']}' disabled")
-    granted = for_user(realm, grant(realm, client, form.get("scope", "")), user)
+    granted = for_user(realm, grant(realm, client, form.get("scope")), user)
     made = issue(subject_of(realm, user, client, granted, None), None, how="cc")
     told = {"grant_type": "client_credentials", "client_auth_method": _method(client), "username": user["username"]}
     note_event(realm, "CLIENT_LOGIN", client=client["clientId"], user=user["id"], **made.details, **told)
@@ -77,7 +77,7 @@ def _by_client(realm: Realm, client: Document, form: Form) -> Document:
 def _by_password(realm: Realm, client: Document, form: Form) -> Document:
     if not client["directAccessGrantsEnabled"]:
         raise oauth(400, "unauthorized_client", "Client not allowed for direct access grants")
-    granted = grant(realm, client, form.get("scope", ""))
+    granted = grant(realm, client, form.get("scope"))
     user = find_login(realm, form.get("username", ""))
     told = {
         "auth_method": "openid-connect",
@@ -145,7 +145,7 @@ def _by_code(realm: Realm, client: Document, form: Form) -> Document:
     user = realm.users.get(session["user"])
     if user is None or not user["enabled"]:
         raise oauth(400, "invalid_grant", "User disabled")
-    granted = for_user(realm, grant(realm, client, code["scope"]), user)
+    granted = for_user(realm, grant(realm, client, code.get("scope") or None), user)
     touch(realm, session)
     if granted.offline:
         session = start_session(realm, user, sid=session["id"], offline=True, notes=session["notes"])
@@ -211,22 +211,14 @@ def _refresh(realm: Realm, client: Document, token: str, scope: str | None) -> t
     if not offline and claims["iat"] < max(realm.settings["notBefore"], user["notBefore"]):
         raise refused("Stale token")
     original = grant_of(realm, client, claims["scope"])
-    _check_organization(realm, original, user, session, client)
+    bound = session["clients"][client["id"]].get("bound")
+    if bound and not named(realm, f"{SINGLE}:{bound}", user):
+        raise INVALID_ORGANIZATION
     _count_use(realm, session, client, claims["jti"])
     granted = for_user(realm, narrowed(original, scope) if scope else original, user)
     touch(realm, session)
     made = issue(subject_of(realm, user, client, granted, session), session, how="rt", keep=original, nonce=claims.get("nonce"))
     return made, session, user
-
-
-def _check_organization(realm: Realm, granted: Granted, user: Document, session: Document, client: Document) -> None:
-    for word in granted.words:
-        if word == SINGLE:
-            told = session["clients"][client["id"]].get("told")
-            if told and not named(realm, f"{SINGLE}:{told}", user):
-                raise INVALID_ORGANIZATION
-        elif word != f"{SINGLE}:*" and not named(realm, word, user):
-            raise INVALID_ORGANIZATION
 
 
 def _count_use(realm: Realm, session: Document, client: Document, token_id: str) -> None:
@@ -261,8 +253,8 @@ def _by_device(realm: Realm, client: Document, form: Form) -> Document:
     user = realm.users.get(session["user"]) if session else None
     if session is None or user is None or not user["enabled"]:
         raise oauth(400, "invalid_grant", "User disabled")
-    granted = for_user(realm, grant(realm, client, device["scope"]), user)
-    join_client(realm, session, client)
+    granted = for_user(realm, grant(realm, client, device["scope"] or None), user)
+    join_client(realm, session, client, bound=None)
     made = issue(subject_of(realm, user, client, granted, session), session, how="dg")
     told = {"grant_type": DEVICE_GRANT, "client_auth_method": _method(client), "code_id": session["id"]}
     note_event(

@@ -75,7 +75,7 @@ def group_page(realm: Realm, row: Document, *, full: bool = False, below: list[D
 
 
 def search_groups(realm: Realm, organization: Document, asked: dict[str, str]) -> list[Document]:
-    """Pages by name: the top groups, or with ``search`` the matching ones below their parents (``populateHierarchy=false``: alone)."""
+    """Pages by name: the top groups, or with ``search`` all that match (``populateHierarchy=true``: below their parents)."""
     full, search = asked.get("briefRepresentation") == "false", asked.get("search")
     if not search:
         return [group_page(realm, row, full=full) for row in children(realm, organization["top"])]
@@ -85,7 +85,7 @@ def search_groups(realm: Realm, organization: Document, asked: dict[str, str]) -
         for row in realm.groups.by("organization", organization["id"])
         if (row["name"] == search if exact else search.lower() in row["name"].lower())
     ]
-    if asked.get("populateHierarchy") == "false":
+    if asked.get("populateHierarchy") != "true":
         return [group_page(realm, row, full=full) for row in sorted(rows, key=lambda row: str(row["name"]))]
     wanted = {row["id"] for row in rows}
 

@@ -111,6 +111,7 @@ def lock_page(realm: Realm, user: Document) -> Document:
     return {
         "numFailures": seen.get("count", 0),
         "numTemporaryLockouts": seen.get("locks", 0),
+        "numSecondaryAuthFailures": 0,
         "disabled": is_locked(realm, user),
         "lastIPFailure": "127.0.0.1" if seen else "n/a",
         "lastFailure": seen.get("last", 0),

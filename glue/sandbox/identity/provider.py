@@ -59,7 +59,7 @@ def provider_routes(realm: Realm) -> list[Route]:
         Route(f"{openid}/token/introspect", posting(_introspect), methods=["POST"]),
         Route(f"{openid}/userinfo", on_userinfo, methods=["GET", "POST"]),
         Route(f"{openid}/revoke", posting(_revoke), methods=["POST"]),
-        Route(f"{openid}/auth/device", posting(_device), methods=["POST"]),
+        Route(f"{openid}/auth/device", posting(authorize_device), methods=["POST"]),
     ]
 
 
@@ -173,7 +173,8 @@ def logout_by_token(realm: Realm, form: Form, authorization: str | None) -> Mess
     return end_session(realm, session)
 
 
-def _device(realm: Realm, form: Form, authorization: str | None) -> Response:
+def authorize_device(realm: Realm, form: Form, authorization: str | None) -> Response:
+    """A device asks for a code that a person will enter."""
     client = authenticate_client(realm, form, authorization)
     if client["attributes"].get("oauth2.device.authorization.grant.enabled") != "true":
         raise oauth(
@@ -181,7 +182,7 @@ def _device(realm: Realm, form: Form, authorization: str | None) -> Response:
             "unauthorized_client",
             "Client is not allowed to initiate OAuth 2.0 Device Authorization Grant. The flow is disabled for the client.",
         )
-    grant(realm, client, form.get("scope", ""))
+    grant(realm, client, form.get("scope"))
     lifespan = int(realm.settings["attributes"].get("oauth2DeviceCodeLifespan") or 600)
     interval = int(realm.settings["attributes"].get("oauth2DevicePollingInterval") or 5)
     code, word = new_word(32), "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(2))

@@ -32,13 +32,15 @@ class Granted:
         return " ".join([*(["openid"] if self.openid else []), *self.words, *(name for name in plain if name != SINGLE)])
 
 
-def grant(realm: Realm, client: Document, asked: str) -> Granted:
-    """What ``asked`` (a scope parameter) means for that client. Raises invalid_scope."""
+def grant(realm: Realm, client: Document, asked: str | None) -> Granted:
+    """What ``asked`` (a scope parameter; None when there is none) means for that client. Raises invalid_scope."""
     refused = oauth(400, "invalid_scope", f"Invalid scopes: {asked}")
+    if asked is not None and not asked.strip():  # a parameter without a word in it is refused, too
+        raise refused
     default, optional = client_scopes(realm, client, "default"), client_scopes(realm, client, "optional")
     names = {row["name"]: row for row in default + optional}
     granted = Granted(list(default), openid=False)
-    for word in dict.fromkeys(asked.split()):
+    for word in dict.fromkeys((asked or "").split()):
         if word == "openid":
             granted.openid = True
         elif word == SINGLE or word.startswith(SINGLE + ":"):

@@ -41,9 +41,9 @@ def issue(subject: Subject, session: Document | None, *, how: str, keep: Granted
     body: Document = {"access_token": realm.keys.sign(access), "expires_in": lifespan, "refresh_expires_in": 0, "token_type": "Bearer"}
     details: Document = {"token_id": access["jti"], "scope": granted.shown()}
     if session:
-        if granted.words == [SINGLE]:  # remembered, so that a refresh can tell that it is lost
+        if how != "rt":
             told = organizations_for(realm, granted, subject.user, subject.chosen)
-            join_client(realm, session, subject.client, told=told[0]["alias"] if told else None)
+            join_client(realm, session, subject.client, bound=told[0]["alias"] if len(told) == 1 else None)
         left = seconds_left(realm, session)
         refresh: Document = {"iat": now, "jti": new_id(), "iss": realm.issuer, "aud": realm.issuer, "sub": subject.user["id"]}
         refresh |= {"typ": "Offline" if session["offline"] else "Refresh", "azp": subject.client["clientId"], "sid": session["id"]}
@@ -100,7 +100,15 @@ class Checked:
 
     def subject(self, realm: Realm) -> Subject:
         granted = grant_of(realm, self.client, str(self.claims.get("scope", "")))
-        return subject_of(realm, self.user, self.client, for_user(realm, granted, self.user), self.session)
+        subject = subject_of(realm, self.user, self.client, for_user(realm, granted, self.user), self.session)
+        subject.bound = self.only_organization(realm)
+        return subject
+
+    def only_organization(self, realm: Realm) -> str | None:
+        """The alias that the token tells of, when it is just one: then it stands and falls with that organization."""
+        told = self.claims.get(_claim_name(realm, self.client))
+        aliases = [told] if isinstance(told, str) else list(told or [])
+        return aliases[0] if len(aliases) == 1 else None
 
 
 def subject_of(realm: Realm, user: Document, client: Document, granted: Granted, session: Document | None) -> Subject:
@@ -109,7 +117,7 @@ def subject_of(realm: Realm, user: Document, client: Document, granted: Granted,
         notes = {"client_id": client["clientId"], "clientHost": "127.0.0.1", "clientAddress": "127.0.0.1"}
         return Subject(realm, user, client, granted, notes=notes)
     place = session["clients"].get(client["id"], {})
-    return Subject(realm, user, client, granted, place.get("organization"), session["organization"], session["notes"])
+    return Subject(realm, user, client, granted, place.get("organization"), session["organization"], place.get("bound"), session["notes"])
 
 
 def check_token(realm: Realm, token: str) -> Checked | str:
@@ -139,13 +147,9 @@ def check_token(realm: Realm, token: str) -> Checked | str:
 
 
 def lost_organization(realm: Realm, checked: Checked) -> bool:
-    """Whether the token was made for an organization that is no longer the user's, or no longer enabled."""
-    words = [word for word in str(checked.claims.get("scope", "")).split() if word == SINGLE or word.startswith(SINGLE + ":")]
-    if words == [SINGLE]:
-        told = checked.claims.get(_claim_name(realm, checked.client))
-        aliases = [told] if isinstance(told, str) else list(told or [])
-        return any(not named(realm, f"{SINGLE}:{alias}", checked.user) for alias in aliases)
-    return any(not named(realm, word, checked.user) for word in words)
+    """Whether the only organization that the token tells of is no longer the user's, or no longer enabled."""
+    alias = checked.only_organization(realm)
+    return alias is not None and not named(realm, f"{SINGLE}:{alias}", checked.user)
 
 
 def _claim_name(realm: Realm, client: Document) -> str:

@@ -26,22 +26,22 @@ def provider(mailbox: Mailbox) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def browser(provider: Provider) -> Browser:
+def visitor(provider: Provider) -> Browser:
     return Browser(provider)
 
 
 @pytest.fixture
 def sign_in(provider: Provider) -> Callable[..., tuple[Browser, dict[str, Any]]]:
-    """Log a person in at the portal: (the browser, the tokens)."""
+    """Log a person in at the portal: (the visitor, the tokens)."""
 
-    def run(email: str, *, scope: str = "openid organization:*", browser: Browser | None = None) -> tuple[Browser, dict[str, Any]]:
-        browser, login = browser or Browser(provider), Login(provider)
-        browser.go(login.url(scope, login_hint=email))
-        if browser.page.id == "login-login" and browser.at.startswith(provider.ready["url"]):
-            browser.submit(username=email, password=PASSWORD) if "username" in browser.page.values else browser.submit(password=PASSWORD)
-        answered = login.redeem(browser.answer["code"])
+    def run(email: str, *, scope: str = "openid organization:*", visitor: Browser | None = None) -> tuple[Browser, dict[str, Any]]:
+        visitor, login = visitor or Browser(provider), Login(provider)
+        visitor.go(login.url(scope, login_hint=email))
+        if visitor.page.id == "login-login" and visitor.at.startswith(provider.ready["url"]):
+            visitor.submit(username=email, password=PASSWORD) if "username" in visitor.page.values else visitor.submit(password=PASSWORD)
+        answered = login.redeem(visitor.answer["code"])
         assert answered.status_code == 200, answered.text
-        return browser, answered.json()
+        return visitor, answered.json()
 
     return run
 

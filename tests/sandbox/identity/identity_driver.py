@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 import secrets
@@ -18,7 +19,7 @@ from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 
 import httpx
 from joserfc import jwt
@@ -113,7 +114,8 @@ class Provider:
         return self.http.post(f"{self.openid}/token", data=form)
 
     def machine_token(self, client_id: str, secret: str, scope: str = "") -> dict[str, Any]:
-        answered = self.token(grant_type="client_credentials", client_id=client_id, client_secret=secret, scope=scope)
+        form = {"client_id": client_id, "client_secret": secret} | ({"scope": scope} if scope else {})
+        answered = self.token(grant_type="client_credentials", **form)
         assert answered.status_code == 200, answered.text
         return answered.json()
 
@@ -190,21 +192,32 @@ def environment_of(app: str = APP) -> dict[str, str]:
 class Page(HTMLParser):
     """What a page shows and asks: first form, links, buttons, texts by id."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, url: str = "") -> None:
         super().__init__()
+        self.url, self.language, self.restart, self.switch = url, "", "", ("", {})
         self.id, self.action, self.values, self.links, self.buttons, self.texts = "", None, {}, {}, {}, {}
         self._open: list[str] = []
-        self._last_link = ""
+        self._last_link, self._forms = "", 0
         self.text = text
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.id = given.get("data-page-id", self.id)
+        self._forms += tag == "form"
         if tag == "form" and self.action is None:
             self.action, self.form_id = given["action"], given.get("id", "")
-        if tag == "input" and given.get("name") and given.get("type") != "checkbox":
+        if tag == "input" and given.get("name") and given.get("type") != "checkbox" and self._forms == 1:
             self.values.setdefault(given["name"], given.get("value", ""))
+        if tag == "option" and "selected" in given:
+            self.language = parse_qs(urlsplit(given["value"]).query)["kc_locale"][0]
+        if given.get("id") == "reset-login":
+            found = re.search(r"(http[^']*|/realms[^']*)", given.get("href") or given.get("onclick", ""))
+            self.restart = found[0] if found else ""
+        if tag == "form" and given.get("id") == "kc-switch-organization-form":
+            self.switch = (given["action"], {"switchOrganization": "true"})
+        if given.get("id") == "kc-attempted-username":
+            self.texts["kc-attempted-username"] = given["value"]
         if tag == "button" and given.get("name"):
             self.buttons[given.get("value", "")] = given["name"]
         if tag == "a":
@@ -223,6 +236,15 @@ class Page(HTMLParser):
             self.links[data.strip()] = self._last_link
             self._last_link = ""
 
+    def link(self, text: str) -> str:
+        return urljoin(self.url, self.links[text])
+
+    def error_of(self, name: str) -> str:
+        """What is told below a field."""
+        found = re.search(rf'id="input-error-{name}".*?</(?:div|span)>', self.text, re.DOTALL)
+        assert found, self.text
+        return html.unescape(re.sub(r"<[^>]*>", "", "<" + found[0])).strip()
+
     def first_link(self) -> str:
         return next(iter(self.links.values()))
 
@@ -238,13 +260,14 @@ class Browser:
     page: Page = field(default_factory=lambda: Page(""))
 
     def go(self, url: str, form: dict[str, str] | None = None) -> "Browser":
+        url = urljoin(self.at, url)
         for _ in range(10):
             self.at = url
             if not url.startswith(self.provider.ready["url"]):
                 return self
             header = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
             answered = self.provider.http.request(
-                "GET" if form is None else "POST", url, data=form, headers={"Cookie": header} if header else {}
+                "GET" if form is None else "POST", url, data=form, headers={"Accept": "text/html"} | ({"Cookie": header} if header else {})
             )
             for raw in answered.headers.get_list("set-cookie"):
                 for name, morsel in SimpleCookie(raw).items():
@@ -253,7 +276,7 @@ class Browser:
                         self.cookies.pop(name)
             self.status = answered.status_code
             if not answered.is_redirect:
-                self.page = Page(answered.text)
+                self.page = Page(answered.text, url)
                 return self
             url, form = urljoin(url, answered.headers["location"]), None
         raise AssertionError("too many redirects")
@@ -264,7 +287,7 @@ class Browser:
 
     def press(self, value: str) -> "Browser":
         assert self.page.action
-        return self.go(self.page.action, {self.page.buttons[value]: value})
+        return self.go(urljoin(self.at, self.page.action), {self.page.buttons[value]: value})
 
     @property
     def answer(self) -> dict[str, str]:

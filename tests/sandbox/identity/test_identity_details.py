@@ -20,8 +20,9 @@ def test_groups_form_a_tree_that_is_searched_renamed_and_deleted_whole(provider)
     assert child["path"] == "/admin/deputies"
     assert refused(provider.admin("POST", at, {"name": "admin"}))[0] == 409
     assert refused(provider.admin("POST", at, {})) == (400, {"errorMessage": "Group name is missing"})
-    assert [row["name"] for row in provider.admin("GET", f"{at}?search=deput").json()[0]["subGroups"]] == ["deputies"]
-    assert [row["name"] for row in provider.admin("GET", f"{at}?search=deput&populateHierarchy=false").json()] == ["deputies"]
+    assert [row["name"] for row in provider.admin("GET", f"{at}?search=deput").json()] == ["deputies"]
+    above = provider.admin("GET", f"{at}?search=deput&populateHierarchy=true").json()
+    assert [(row["name"], row["subGroups"][0]["name"]) for row in above] == [("admin", "deputies")]
     assert [row["name"] for row in provider.admin("GET", f"{at}/{admin['id']}/children").json()] == ["deputies"]
     assert provider.admin("GET", f"{at}/group-by-path/admin/deputies").json()["id"] == child["id"]
     assert refused(provider.admin("GET", f"{at}/group-by-path/absent"))[0] == 404
@@ -121,12 +122,13 @@ def test_invitations_are_filtered_and_taken_back(provider):
 
 
 def test_people_are_found_by_prefix_infix_and_exact_words(provider):
-    user, email = provider.person(firstName="Zebulon")
+    user, email = provider.person(firstName=f"Zebulon{secrets.token_hex(4)}")
+    name = provider.admin("GET", f"/users/{user}").json()["firstName"].lower()
     find = lambda query: [row["id"] for row in provider.admin("GET", f"/users?{query}").json()]  # noqa: E731
-    assert find("search=zebu") == [user]
-    assert find("search=ebulon") == []
-    assert find("search=*ebulon*") == [user]
-    assert find('search="zebulon"') == [user]
+    assert find(f"search={name[:12]}") == [user]
+    assert find(f"search={name[1:]}") == []
+    assert find(f"search=*{name[1:]}*") == [user]
+    assert find(f'search="{name}"') == [user]
     assert find(f"email={email[:6]}") == [user]
     assert find(f"email={email[:6]}&exact=true") == []
     assert find(f"username={email}&exact=true") == [user]
@@ -157,35 +159,35 @@ def test_change_of_a_person_merges_and_follows_the_address(provider):
     assert (row["username"], row["firstName"], row["requiredActions"]) == (address, "Pat", ["UPDATE_PASSWORD"])
 
 
-def test_temporary_password_must_be_changed_at_login(provider, browser):
+def test_temporary_password_must_be_changed_at_login(provider, visitor):
     user, email = provider.person()
     body = {"type": "password", "value": "temporary-password-1", "temporary": True}
     assert provider.admin("PUT", f"/users/{user}/reset-password", body).status_code == 204
     client = provider.script()
     form = {"client_id": client[0], "client_secret": client[1], "username": email, "password": body["value"]}
     assert provider.token(grant_type="password", **form).json()["error_description"] == "Account is not fully set up"
-    browser.go(Login(provider).url(login_hint=email)).submit(password=body["value"])
-    assert browser.page.id == "login-login-update-password"
-    browser.submit(**{"password-new": PASSWORD, "password-confirm": PASSWORD, "logout-sessions": "on"})
-    assert browser.answer["code"]
+    visitor.go(Login(provider).url(login_hint=email)).submit(password=body["value"])
+    assert visitor.page.id == "login-login-update-password"
+    visitor.submit(**{"password-new": PASSWORD, "password-confirm": PASSWORD, "logout-sessions": "on"})
+    assert visitor.answer["code"]
     assert [row["type"] for row in provider.admin("GET", f"/users/{user}/credentials").json()] == ["password"]
     assert refused(provider.admin("PUT", f"/users/{user}/reset-password", {"value": ""})) == (400, {"error": "Empty password not allowed"})
 
 
-def test_required_action_that_is_not_imitated_says_so(provider, browser):
+def test_required_action_that_is_not_imitated_says_so(provider, visitor):
     _, email = provider.person(requiredActions=["CONFIGURE_TOTP"])
-    browser.go(Login(provider).url(login_hint=email)).submit(password=PASSWORD)
-    assert (browser.status, browser.page.id) == (501, "login-error")
+    visitor.go(Login(provider).url(login_hint=email)).submit(password=PASSWORD)
+    assert (visitor.status, visitor.page.id) == (501, "login-error")
 
 
-def test_verification_mail_of_an_administrator_verifies(provider, browser):
+def test_verification_mail_of_an_administrator_verifies(provider, visitor):
     user, email = provider.person(emailVerified=False)
     at = f"/users/{user}/send-verify-email?client_id=glue-portal"
     assert refused(provider.admin("PUT", f"{at}&redirect_uri=http://evil.test/")) == (400, {"errorMessage": "Invalid redirect uri."})
     assert provider.admin("PUT", f"{at}&redirect_uri={APP}/auth/callback").status_code == 204
-    browser.go(provider.mail.link(email))
-    browser.go(browser.page.first_link())
-    assert browser.page.texts["kc-page-title"] == "Your email address has been verified."
+    visitor.go(provider.mail.link(email))
+    visitor.go(visitor.page.first_link())
+    assert visitor.page.texts["kc-page-title"] == "Account updated"
     assert provider.admin("GET", f"/users/{user}").json()["emailVerified"] is True
     assert refused(provider.admin("PUT", f"/users/{user}/execute-actions-email", ["NO_SUCH"]))[0] == 400
 
@@ -215,8 +217,9 @@ def test_clients_merge_on_change_and_show_their_secret(provider):
 def test_scopes_and_mappers_keep_what_a_change_leaves_out(provider):
     name = f"s-{secrets.token_hex(4)}"
     made = provider.made("/client-scopes", {"name": name, "protocol": "openid-connect", "attributes": {"k": "v"}})
-    assert refused(provider.admin("POST", "/client-scopes", {"name": name}))[0] == 409
-    assert refused(provider.admin("POST", "/client-scopes", {"name": "two words"}))[0] == 400
+    assert refused(provider.admin("POST", "/client-scopes", {"name": name, "protocol": "openid-connect"}))[0] == 409
+    assert refused(provider.admin("POST", "/client-scopes", {"name": "no-protocol"})) == (400, {"errorMessage": "Unexpected protocol"})
+    assert refused(provider.admin("POST", "/client-scopes", {"name": "two words", "protocol": "openid-connect"}))[0] == 400
     assert provider.admin("POST", "/client-scopes", {}).status_code == 500
     at = f"/client-scopes/{made}/protocol-mappers/models"
     mapper = {
@@ -288,7 +291,7 @@ def test_realm_merges_fields_and_replaces_its_attributes(provider):
         ("maxLength(5)", "longer-than-five", "invalidPasswordMaxLengthMessage"),
         ("digits(2)", "no-digits-in-it", "invalidPasswordMinDigitsMessage"),
         ("specialChars(1)", "plainletters", "invalidPasswordMinSpecialCharsMessage"),
-        ("notEmail and notUsername", "EMAIL", "invalidPasswordNotEmailMessage"),
+        ("notEmail", "EMAIL", "invalidPasswordNotEmailMessage"),
         ("notContainsUsername", "xxEMAILxx", "invalidPasswordNotContainsUsernameMessage"),
         ("regexPattern(^[a-z]+$)", "NOT-MATCHING", "invalidPasswordRegexPatternMessage"),
     ],
@@ -338,7 +341,8 @@ def test_token_endpoint_names_what_is_wrong(provider):
     assert ask(**good, grant_type="refresh_token", refresh_token="x")[1]["error_description"] == "Invalid refresh token"
     assert ask(**good, grant_type="authorization_code")[1]["error"] == "invalid_request"
     assert ask(**good, grant_type="authorization_code", code="x.y.z")[1]["error_description"] == "Code not valid"
-    assert ask(client_id="glue-api", client_secret=SECRETS["api"], grant_type="password")[1]["error"] == "unauthorized_client"
+    assert ask(client_id="glue-api", client_secret=SECRETS["api"], grant_type="password")[1]["error"] == "invalid_client"
+    assert ask(**good, grant_type="password", username=email, password=PASSWORD, scope="")[1]["error"] == "invalid_scope"
     assert ask(client_id="glue-cli", grant_type="client_credentials")[0] == 401
     other = provider.script()
     tokens = provider.by_password(other, email)
@@ -362,14 +366,14 @@ def test_userinfo_needs_a_living_token_with_openid(provider):
     assert provider.admin("GET", f"/users/{user}/sessions").json() != []
 
 
-def test_offline_access_of_a_browser_outlives_its_session(provider, browser):
+def test_offline_access_of_a_browser_outlives_its_session(provider, visitor):
     user, email = provider.person()
     login = Login(provider)
     portal = provider.admin("GET", "/clients?clientId=glue-portal").json()[0]["id"]
     scope = next(row["id"] for row in provider.admin("GET", "/client-scopes").json() if row["name"] == "offline_access")
     provider.admin("PUT", f"/clients/{portal}/optional-client-scopes/{scope}")
-    browser.go(login.url("openid offline_access", login_hint=email)).submit(password=PASSWORD)
-    tokens = login.redeem(browser.answer["code"]).json()
+    visitor.go(login.url("openid offline_access", login_hint=email)).submit(password=PASSWORD)
+    tokens = login.redeem(visitor.answer["code"]).json()
     provider.admin("POST", f"/users/{user}/logout")
     assert provider.refresh(("glue-portal", SECRETS["portal"]), tokens["refresh_token"]).status_code == 200
     provider.admin("DELETE", f"/clients/{portal}/optional-client-scopes/{scope}")
@@ -378,7 +382,7 @@ def test_offline_access_of_a_browser_outlives_its_session(provider, browser):
 def test_authorization_endpoint_names_what_is_wrong(provider):
     ask = lambda **more: Browser(provider).go(Login(provider).url(**more))  # noqa: E731
     assert ask(response_type="").answer["error"] == "invalid_request"
-    assert ask(response_type="token").answer["error"] == "unsupported_response_type"
+    assert "#error=unauthorized_client" in ask(response_type="token").at
     assert ask(code_challenge_method="plain").answer["error"] == "invalid_request"
     assert ask(code_challenge="").answer["error"] == "invalid_request"
     assert ask(code_challenge="short").answer["error"] == "invalid_request"
@@ -386,30 +390,29 @@ def test_authorization_endpoint_names_what_is_wrong(provider):
     assert ask(prompt="none", response_mode="fragment").at.startswith(f"{APP}/auth/callback#error=login_required")
 
 
-def test_another_address_can_be_used_on_the_password_page(provider, browser):
+def test_another_address_can_be_used_on_the_password_page(provider, visitor):
     _, email = provider.person()
     provider.organization()
-    browser.go(Login(provider).url(login_hint="first@people.test"))
-    browser.go(browser.page.links["Use another address"])
-    assert browser.page.id == "login-login-username"
-    browser.submit(username="").submit(username=email).submit(password=PASSWORD)
-    assert browser.answer["code"]
+    visitor.go(Login(provider).url(login_hint="first@people.test"))
+    visitor.go(visitor.page.restart)
+    assert visitor.page.id == "login-login-username"
+    visitor.submit(username="").submit(username=email).submit(password=PASSWORD)
+    assert visitor.answer["code"]
 
 
-def test_organization_can_be_switched_before_the_password(provider, browser):
+def test_organization_can_be_switched_before_the_password(provider, visitor):
     user, email = provider.person()
     aliases = [provider.organization(user)[1] for _ in range(2)]
-    browser.go(Login(provider).url("openid organization", login_hint=email)).press(aliases[0])
-    assert "switch-organization" in browser.page.text
-    browser.go(browser.at, {"switch_organization": "true"})
-    assert browser.page.id == "login-select-organization"
+    visitor.go(Login(provider).url("openid organization", login_hint=email)).press(aliases[0])
+    visitor.go(*visitor.page.switch)
+    assert visitor.page.id == "login-select-organization"
 
 
-def test_closed_registration_is_refused_but_invitations_still_work(provider, browser):
+def test_closed_registration_is_refused_but_invitations_still_work(provider, visitor):
     organization, _ = provider.organization()
     provider.admin("PUT", "", {"registrationAllowed": False})
     try:
-        assert browser.go(Login(provider).url(prompt="create")).answer["error"] == "invalid_request"
+        assert visitor.go(Login(provider).url(prompt="create")).status == 400
         address = f"c{secrets.token_hex(4)}@people.test"
         provider.admin("POST", f"/organizations/{organization}/members/invite-user", data={"email": address})
         assert Browser(provider).go(provider.mail.link(address)).page.id == "login-register"
@@ -421,8 +424,8 @@ def test_closed_registration_is_refused_but_invitations_still_work(provider, bro
 
 def test_account_page_tells_who_is_signed_in(provider, sign_in):
     _, email = provider.person()
-    browser, _ = sign_in(email)
-    assert browser.go(f"{provider.issuer}/account/").page.texts["instruction"] == f"Signed in as {email}."
+    visitor, _ = sign_in(email)
+    assert visitor.go(f"{provider.issuer}/account/").page.texts["instruction"] == f"Signed in as {email}."
     assert Browser(provider).go(f"{provider.issuer}/account").page.texts["instruction"] == "You are not signed in."
 
 
@@ -440,4 +443,5 @@ def test_admin_api_wants_a_living_bearer_token(provider):
     assert provider.http.get(f"{provider.ready['url']}/admin/realms", headers=headers).json()[0]["realm"] == "glue"
     assert provider.http.post(f"{provider.ready['url']}/admin/realms", headers=headers).status_code == 403
     assert provider.http.get(f"{provider.ready['url']}/admin/realms/absent/users", headers=headers).json() == {"error": "Realm not found."}
-    assert provider.http.patch(f"{provider.ready['url']}/admin/realms/glue/users/{UNKNOWN}", headers=headers).status_code == 405
+    user, _ = provider.person()
+    assert provider.http.patch(f"{provider.ready['url']}/admin/realms/glue/users/{user}", headers=headers).status_code == 405

@@ -13,30 +13,30 @@ def log_out(provider, **params):
 
 def test_logout_with_a_hint_returns_at_once_and_ends_the_session(provider, sign_in):
     _, email = provider.person()
-    browser, tokens = sign_in(email)
-    browser.go(log_out(provider, id_token_hint=tokens["id_token"], post_logout_redirect_uri=f"{APP}/", state="s1"))
-    assert browser.at == f"{APP}/?state=s1"
+    visitor, tokens = sign_in(email)
+    visitor.go(log_out(provider, id_token_hint=tokens["id_token"], post_logout_redirect_uri=f"{APP}/", state="s1"))
+    assert visitor.at == f"{APP}/?state=s1"
     assert provider.introspect(tokens["access_token"]).json() == {"active": False}
-    browser.go(Login(provider).url(prompt="none"))
-    assert browser.answer["error"] == "login_required"
+    visitor.go(Login(provider).url(prompt="none"))
+    assert visitor.answer["error"] == "login_required"
 
 
 def test_logout_without_a_hint_asks_first(provider, sign_in):
     _, email = provider.person()
-    browser, tokens = sign_in(email)
-    browser.go(log_out(provider, client_id="glue-portal", post_logout_redirect_uri=f"{APP}/"))
-    assert browser.page.id == "login-logout-confirm"
+    visitor, tokens = sign_in(email)
+    visitor.go(log_out(provider, client_id="glue-portal", post_logout_redirect_uri=f"{APP}/"))
+    assert visitor.page.id == "login-logout-confirm"
     assert provider.introspect(tokens["access_token"]).json()["active"]
-    browser.submit(confirmLogout="Logout")
-    assert browser.at == f"{APP}/"
+    visitor.submit(confirmLogout="Logout")
+    assert visitor.at == f"{APP}/"
     assert provider.introspect(tokens["access_token"]).json() == {"active": False}
 
 
 def test_logout_to_a_strange_address_is_refused(provider, sign_in):
     _, email = provider.person()
-    browser, tokens = sign_in(email)
-    browser.go(log_out(provider, id_token_hint=tokens["id_token"], post_logout_redirect_uri="http://evil.test/"))
-    assert (browser.status, browser.page.id) == (400, "login-error")
+    visitor, tokens = sign_in(email)
+    visitor.go(log_out(provider, id_token_hint=tokens["id_token"], post_logout_redirect_uri="http://evil.test/"))
+    assert (visitor.status, visitor.page.id) == (400, "login-error")
     assert provider.introspect(tokens["access_token"]).json()["active"]
 
 
@@ -74,18 +74,18 @@ def poll(provider, device):
     return provider.token(grant_type=DEVICE, client_id="glue-cli", device_code=device["device_code"]).json()
 
 
-def test_device_waits_for_consent_and_gets_tokens(provider, browser):
+def test_device_waits_for_consent_and_gets_tokens(provider, visitor):
     user, email = provider.person()
     _, alias = provider.organization(user)
     device = ask_for_device(provider)
     assert poll(provider, device)["error"] == "authorization_pending"
     assert poll(provider, device)["error"] == "slow_down"
-    browser.go(device["verification_uri"])
-    assert browser.page.form_id == "kc-user-verify-device-user-code-form"
-    browser.submit(device_user_code=device["user_code"]).submit(username=email).submit(password=PASSWORD)
-    assert browser.page.id == "login-login-oauth-grant"
-    browser.submit(accept="Yes")
-    assert browser.page.texts["kc-page-title"] == "Device Login Successful"
+    visitor.go(device["verification_uri"])
+    assert visitor.page.form_id == "kc-user-verify-device-user-code-form"
+    visitor.submit(device_user_code=device["user_code"]).submit(username=email).submit(password=PASSWORD)
+    assert visitor.page.id == "login-login-oauth-grant"
+    visitor.submit(accept="Yes")
+    assert visitor.page.texts["kc-page-title"] == "Device Login Successful"
     provider.move_clock(advance_seconds=6)
     tokens = poll(provider, device)
     assert list(provider.claims(tokens["access_token"])["organization"]) == [alias]
@@ -95,15 +95,20 @@ def test_device_waits_for_consent_and_gets_tokens(provider, browser):
 
 def test_device_is_told_of_a_refusal(provider, sign_in):
     _, email = provider.person()
-    browser, _ = sign_in(email)
+    visitor, _ = sign_in(email)
     device = ask_for_device(provider)
-    browser.go(device["verification_uri_complete"]).submit(cancel="No")
+    visitor.go(device["verification_uri_complete"]).submit(cancel="No")
     assert poll(provider, device)["error"] == "access_denied"
 
 
-def test_wrong_device_code_is_not_accepted(provider, browser):
-    browser.go(f"{provider.issuer}/device").submit(device_user_code="AAAA-BBBB")
-    assert browser.status == 401
+def test_wrong_device_code_is_not_accepted(provider, visitor):
+    visitor.go(f"{provider.issuer}/device").submit(device_user_code="AAAA-BBBB")
+    assert visitor.page.id == "login-login-oauth2-device-verify-user-code"
+
+
+def test_device_page_is_for_browsers_only(provider):
+    """To whoever does not accept HTML the same address is the device authorization endpoint."""
+    assert provider.http.post(f"{provider.issuer}/device", data={"device_user_code": "AAAA-BBBB"}).status_code == 401
 
 
 def test_device_code_expires(provider):

@@ -31,7 +31,7 @@ def test_lost_membership_makes_introspection_fail_with_400(provider):
     assert provider.introspect(tokens["access_token"]).json()["active"]
 
 
-def test_claim_of_all_organizations_shrinks_and_the_last_loss_fails(provider):
+def test_claim_of_all_organizations_shrinks_to_nothing(provider):
     client, (user, email) = provider.script(), provider.person()
     first, alias = provider.organization(user)
     second, other = provider.organization(user)
@@ -39,10 +39,26 @@ def test_claim_of_all_organizations_shrinks_and_the_last_loss_fails(provider):
     assert set(provider.introspect(tokens["access_token"]).json()["organization"]) == {alias, other}
     provider.admin("DELETE", f"/organizations/{second}/members/{user}")
     assert set(provider.introspect(tokens["access_token"]).json()["organization"]) == {alias}
+    refreshed = provider.refresh(client, tokens["refresh_token"]).json()
     provider.admin("DELETE", f"/organizations/{first}/members/{user}")
+    answered = provider.introspect(tokens["access_token"]).json()
+    assert (answered["active"], "organization" in answered) == (True, False)
+    assert provider.introspect(refreshed["access_token"]).status_code == 400
+    again = provider.refresh(client, refreshed["refresh_token"])
+    assert (again.status_code, "organization" in provider.claims(again.json()["access_token"])) == (200, False)
+
+
+def test_token_of_the_only_organization_stands_and_falls_with_it(provider):
+    """Also with ``organization:*``, and though others were joined since: they show without id and attributes."""
+    client, (user, email) = provider.script(), provider.person()
+    only, alias = provider.organization(user)
+    tokens = provider.by_password(client, email, "openid organization:*")
+    _, other = provider.organization(user)
+    told = provider.introspect(tokens["access_token"]).json()["organization"]
+    assert told == {alias: {"id": only, "groups": []}, other: {"groups": []}}
+    provider.admin("DELETE", f"/organizations/{only}/members/{user}")
     assert provider.introspect(tokens["access_token"]).status_code == 400
-    refreshed = provider.refresh(client, tokens["refresh_token"])
-    assert (refreshed.status_code, "organization" in provider.claims(refreshed.json()["access_token"])) == (200, False)
+    assert provider.refresh(client, tokens["refresh_token"]).json()["error_description"] == "Invalid organization"
 
 
 def test_disabled_organization_makes_its_tokens_fail(provider):
@@ -112,10 +128,10 @@ def test_public_client_and_missing_client_may_not_introspect(provider):
     assert provider.http.post(url, data={"token": "x"}).status_code == 401
 
 
-def test_managed_members_of_a_disabled_organization_are_locked_out(provider, browser):
+def test_managed_members_of_a_disabled_organization_are_locked_out(provider, visitor):
     organization, _ = provider.organization()
     provider.admin("POST", f"/organizations/{organization}/members/invite-user", data={"email": "locked-out@people.test"})
-    browser.go(provider.mail.link("locked-out@people.test")).submit(firstName="A", lastName="B")
+    visitor.go(provider.mail.link("locked-out@people.test")).submit(email="locked-out@people.test", firstName="A", lastName="B")
     body = provider.admin("GET", f"/organizations/{organization}").json()
     provider.admin("PUT", f"/organizations/{organization}", body | {"enabled": False})
     client = provider.script()

@@ -75,7 +75,7 @@ class Call:
         return {name: values[0] for name, values in parse_qs(self.raw.decode("utf-8", "replace"), keep_blank_values=True).items()}
 
     def _want(self, kind: str) -> None:
-        if not self.content_type.startswith(kind):
+        if self.content_type and not self.content_type.startswith(kind):
             raise error(415, "The content-type header value did not match the value in @Consumes")
 
     def note(self, operation: str, resource: str, path: str | None, representation: Any = None, *, user: Document | None = None) -> None:

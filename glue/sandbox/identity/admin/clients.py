@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from glue.sandbox.identity import clients
 from glue.sandbox.identity.admin.calls import READ_CLIENTS, WRITE_CLIENTS, Call, Handler, stripped
-from glue.sandbox.identity.answers import Document, answer, created, done, error
+from glue.sandbox.identity.answers import Document, answer, created, done, error, message
 from glue.sandbox.identity.people import user_page
 from glue.sandbox.identity.state import pick
 from glue.sandbox.store import Table
@@ -123,6 +123,8 @@ def list_scopes(call: Call) -> Response:
 def add_scope(call: Call) -> Response:
     call.require(WRITE_CLIENTS)
     given = call.body("ClientScopeRepresentation")
+    if given.get("name") and not given.get("protocol"):
+        raise message(400, "Unexpected protocol")
     row = clients.add_scope(call.realm, given)
     call.note("CREATE", "CLIENT_SCOPE", f"client-scopes/{row['id']}", stripped(given))
     return created(f"{call.realm.admin_url}/client-scopes/{row['id']}")

@@ -12,6 +12,8 @@ from glue.sandbox.identity.clients import fits_redirect
 from glue.sandbox.identity.events import note_event
 from glue.sandbox.identity.scopes import grant
 
+NOT_ALLOWED = "Client is not allowed to initiate browser login with given response_type."
+
 
 def authorize(visit: Visit) -> Response:
     """The authorization endpoint."""
@@ -23,7 +25,7 @@ def authorize(visit: Visit) -> Response:
     if not uri or not fits_redirect(client, uri):
         note_event(realm, "LOGIN_ERROR", client=client["clientId"], error="invalid_redirect_uri", redirect_uri=uri)
         raise Problem("Invalid parameter: redirect_uri", client=client)
-    mode = "fragment" if given.get("response_mode") == "fragment" else "query"
+    mode = "fragment" if given.get("response_mode") == "fragment" or "token" in given.get("response_type", "") else "query"
 
     def refuse(kind: str, text: str | None = None) -> Response:
         params = {"error": kind} | ({"error_description": text} if text else {})
@@ -34,7 +36,7 @@ def authorize(visit: Visit) -> Response:
     if problem:
         return refuse(*problem)
     try:
-        grant(realm, client, given.get("scope", ""))
+        grant(realm, client, given.get("scope"))
     except Refusal as refusal:
         return refuse("invalid_scope", str((refusal.body or {})["error_description"]))
     if given.get("kc_locale"):
@@ -44,7 +46,7 @@ def authorize(visit: Visit) -> Response:
     fields |= {"challenge": given.get("code_challenge"), "challenge_method": given.get("code_challenge_method")}
     if "create" in prompt:
         if not realm.settings["registrationAllowed"]:
-            return refuse("invalid_request", "Registration is not allowed")
+            raise Problem("Registration not allowed", client=client)
         return registration_page(visit, start_login(visit, client, "registration", **fields))
     login = start_login(visit, client, "authenticate", **fields)
     user = realm.users.get(session["user"]) if session else None
@@ -57,24 +59,23 @@ def authorize(visit: Visit) -> Response:
             return refuse("interaction_required")
     if user is None and given.get("login_hint"):
         return take_username(visit, login, client, given["login_hint"])
-    return advance(visit, login)
+    again = {"alert": "Please re-authenticate to continue", "alert_kind": "info"} if user and not login["proved"] else {}
+    return advance(visit, login, **again)
 
 
 def _request_problem(client: Document, given: dict[str, str]) -> tuple[str, str] | None:
     if not given.get("response_type"):
         return "invalid_request", "Missing parameter: response_type"
     if given["response_type"] != "code":
-        return "unsupported_response_type", "The sandbox offers the code flow only."
+        kind = "Implicit" if given["response_type"] in ("token", "id_token", "id_token token") else "Standard"
+        return "unauthorized_client", f"{NOT_ALLOWED} {kind} flow is disabled for the client."
     if not client["standardFlowEnabled"]:
-        return (
-            "unauthorized_client",
-            "Client is not allowed to initiate browser login with given response_type. Standard flow is disabled for the client.",
-        )
+        return "unauthorized_client", f"{NOT_ALLOWED} Standard flow is disabled for the client."
     method, wanted = given.get("code_challenge_method"), client["attributes"].get("pkce.code.challenge.method")
     if wanted and not method:
         return "invalid_request", "Missing parameter: code_challenge_method"
     if (wanted and method != wanted) or (method and method not in ("S256", "plain")):
-        return "invalid_request", "Invalid parameter: code challenge method is not configured one"
+        return "invalid_request", "Invalid parameter: code challenge method is not matching the configured one"
     if (wanted or method) and not given.get("code_challenge"):
         return "invalid_request", "Missing parameter: code_challenge"
     if given.get("code_challenge") and not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", given["code_challenge"]):

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from glue.sandbox.identity import mails
 from glue.sandbox.identity.answers import Document, builtin
-from glue.sandbox.identity.browser.visits import BROWSER_TAB, IDENTITY, Problem, Visit, back_link
+from glue.sandbox.identity.browser.visits import BACK, BROWSER_TAB, IDENTITY, Problem, Visit, back_link
 from glue.sandbox.identity.events import note_event
 from glue.sandbox.identity.grants import in_disabled_organization
 from glue.sandbox.identity.scopes import SINGLE
@@ -144,7 +144,9 @@ def login_page(visit: Visit, login: Document, *, ask_username: bool, ask_passwor
         remember_me=settings["rememberMe"],
         switch_action=action_url(visit, login, "authenticate") if switch else None,
         reset_url=action_url(visit, login, "reset-credentials") if settings["resetPasswordAllowed"] else None,
-        register_url=action_url(visit, login, "registration") if settings["registrationAllowed"] and ask_username else None,
+        register_url=action_url(visit, login, "registration")
+        if settings["registrationAllowed"] and (ask_username or not login["user"])
+        else None,
         **told,
     )
 
@@ -165,7 +167,7 @@ def registration_page(visit: Visit, login: Document, **told: Any) -> Response:
         row = realm.invitations.get(realm.keys.unseal(invitation)["jti"]) or {}  # type: ignore[index]
         organization = realm.organizations.get(row.get("organization", "")) or {}
         title, more = f"Create an account to join the {organization.get('name')} organization", {"token": invitation}
-        values = {"email": row.get("email"), "firstName": row.get("firstName"), "lastName": row.get("lastName")} | values
+        values = {"email": row.get("email")} | values
     return visit.show(
         "register.html",
         "register",
@@ -185,8 +187,8 @@ def consent_page(visit: Visit, login: Document, client: Document) -> Response:
         "ask.html",
         "login-oauth-grant",
         f"Grant Access to {name}",
-        form_id="kc-oauth-form",
-        text=f"{name} asks to act for you: it will see your profile, your address and your organizations.",
+        form_id=None,
+        text="Do you grant these access privileges? User profile, email address, user roles, organizations.",
         action=action_url(visit, login, "consent"),
         hidden={"code": new_word()},
         buttons=[("accept", "Yes"), ("cancel", "No")],
@@ -233,15 +235,18 @@ def action_claims(realm: Realm, user: Document, kind: str, seconds: int, **more:
 def _finish(visit: Visit, login: Document, user: Document, client: Document) -> Response:
     """Everything is proved: the session is there, and the browser goes back with a code."""
     realm = visit.realm
+    if login["ending"]:  # begun by a mail, not by an application: nobody is signed in
+        realm.logins.remove(login["id"])
+        link = login["redirect_uri"] or back_link(realm, client)
+        return visit.tell("Account updated", "Your account has been updated.", link=link, link_text=BACK)
     session = _session_for(visit, login, user)
     aliases = [word.split(":", 1)[1] for word in login["scope"].split() if word.startswith(SINGLE + ":") and not word.endswith(":*")]
     chosen = login["organization"]
     if chosen or len(aliases) == 1:
         session["organization"] = chosen or aliases[0]
-    place = join_client(realm, session, client, organization=chosen)
-    place["used"] = {}
+    join_client(realm, session, client, organization=chosen, bound=None)
     told = {"auth_method": "openid-connect", "username": user["username"], "code_id": session["id"], "consent": "no_consent_required"}
-    if not login["ending"] and not login["device"]:
+    if not login["device"]:
         told |= {"response_type": "code", "redirect_uri": login["redirect_uri"], "response_mode": login["mode"]}
     note_event(realm, "LOGIN", client=client["clientId"], user=user["id"], session=session["id"], **told)
     realm.logins.remove(login["id"])
@@ -250,9 +255,6 @@ def _finish(visit: Visit, login: Document, user: Document, client: Document) -> 
         if device:
             realm.devices.put(device["id"], device | {"state": "approved", "session": session["id"]})
         return visit.leave(f"{realm.issuer}/device/status")
-    if login["ending"]:
-        link = login["redirect_uri"] or back_link(realm, client)
-        return visit.tell("Your account has been updated.", "Your account has been updated.", link=link, link_text="« Back to Application")
     code = {
         "id": new_id(),
         "session": session["id"],

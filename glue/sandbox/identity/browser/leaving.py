@@ -4,10 +4,10 @@ from starlette.responses import Response
 
 from glue.sandbox.identity.answers import Document
 from glue.sandbox.identity.browser.flow import advance, keep, signed_in, start_login, with_params
-from glue.sandbox.identity.browser.visits import IDENTITY, Problem, Visit, back_link
+from glue.sandbox.identity.browser.visits import BACK, IDENTITY, Problem, Visit, back_link
 from glue.sandbox.identity.clients import fits_redirect
 from glue.sandbox.identity.events import note_event
-from glue.sandbox.identity.provider import logout_by_token
+from glue.sandbox.identity.provider import authorize_device, logout_by_token
 from glue.sandbox.identity.sessions import end_session, live_session, tell_clients
 from glue.sandbox.identity.state import new_word
 
@@ -26,7 +26,7 @@ def log_out(visit: Visit) -> Response:
     if uri and (client is None or not _may_return(client, uri)):
         raise Problem("Invalid redirect uri" if client else "Missing parameters: id_token_hint", client=client)
     session = live_session(realm, hint["sid"]) if hint and hint.get("sid") else signed_in(visit)
-    if session and hint is None:
+    if hint is None and (session or not uri):
         query = {"client_id": client["clientId"] if client else "", "post_logout_redirect_uri": uri or "", "state": given.get("state", "")}
         return visit.show(
             "ask.html",
@@ -62,7 +62,7 @@ def _leave(visit: Visit, session: Document | None, client: Document | None, uri:
     if uri:
         return visit.leave(with_params(uri, {"state": visit.given["state"]}) if visit.given.get("state") else uri)
     link = back_link(realm, client) if client else None
-    return visit.tell("You are logged out", "You are logged out", link=link, link_text="« Back to Application")
+    return visit.tell("You are logged out", "You are logged out", link=link, link_text=BACK)
 
 
 def _may_return(client: Document, uri: str) -> bool:
@@ -74,7 +74,9 @@ def _may_return(client: Document, uri: str) -> bool:
 
 def device(visit: Visit) -> Response:
     """Where a person enters the code that a device shows."""
-    code = visit.given.get("device_user_code") or visit.given.get("user_code")
+    if visit.method == "POST" and not visit.wants_page:  # to a program the same address is the device authorization endpoint
+        return authorize_device(visit.realm, visit.form, visit.authorization)
+    code = visit.form.get("device_user_code") or visit.query.get("user_code")
     if not code:
         return _ask_code(visit)
     realm = visit.realm
@@ -82,7 +84,7 @@ def device(visit: Visit) -> Response:
     client = realm.clients.get(row["client"]) if row else None
     if row is None or client is None or row["until"] < realm.now() or row["state"] != "pending":
         note_event(realm, "OAUTH2_DEVICE_VERIFY_USER_CODE_ERROR", error="invalid_oauth2_user_code")
-        return _ask_code(visit, status=401, alert="Invalid code, please try again.")
+        return _ask_code(visit, alert="Invalid code, please try again.")
     login = start_login(visit, client, "authenticate", device=row["id"], scope=row["scope"])
     session = signed_in(visit)
     user = realm.users.get(session["user"]) if session else None
@@ -91,12 +93,11 @@ def device(visit: Visit) -> Response:
     return advance(visit, login)
 
 
-def _ask_code(visit: Visit, *, status: int = 200, alert: str | None = None) -> Response:
+def _ask_code(visit: Visit, *, alert: str | None = None) -> Response:
     return visit.show(
         "ask.html",
         "login-oauth2-device-verify-user-code",
         "Device Login",
-        status=status,
         alert=alert,
         ask_code=True,
         form_id="kc-user-verify-device-user-code-form",
@@ -107,6 +108,8 @@ def _ask_code(visit: Visit, *, status: int = 200, alert: str | None = None) -> R
 
 
 def device_done(visit: Visit) -> Response:
+    if visit.query.get("error"):
+        return visit.tell("Device Login Failed", "Consent denied for connecting the device.", link=f"{visit.realm.issuer}/device")
     return visit.tell("Device Login Successful", "You may close this browser window and go back to your device.")
 
 

@@ -7,11 +7,12 @@ from starlette.responses import Response
 from glue.sandbox.identity import invitations
 from glue.sandbox.identity.answers import Document
 from glue.sandbox.identity.browser.flow import EXPIRED, advance, keep, refuse_disabled, start_login
-from glue.sandbox.identity.browser.visits import BROWSER_TAB, Problem, Visit, back_link
+from glue.sandbox.identity.browser.visits import BACK, BROWSER_TAB, Problem, Visit, back_link
 from glue.sandbox.identity.events import note_event
 from glue.sandbox.identity.mails import ACTION_NAMES
 from glue.sandbox.identity.state import new_word
 
+GONE = "The link you clicked is no longer valid. It may have expired or already been used."
 STALE = "The link you clicked is an old stale link and is no longer valid. Maybe you have already verified your email."
 
 
@@ -29,6 +30,9 @@ def follow(visit: Visit) -> Response:
             keep(realm, login, user=None, attempted=None, proved=False, mailed=None)
             return advance(visit, login, alert=EXPIRED)
         raise Problem(EXPIRED, client=client)
+    if user and claims["typ"] == "verify-email" and realm.revoked.get(claims["jti"]) and user["emailVerified"]:
+        text = "Your email address has been verified already."
+        return visit.tell("Email address verified", text, link=claims.get("reduri") or back_link(realm, client), link_text=BACK)
     if user is None or realm.revoked.get(claims["jti"]) or user.get("email") != claims["eml"]:
         raise Problem(STALE, client=client)
     refuse_disabled(realm, user, client)
@@ -70,7 +74,7 @@ def _verify(visit: Visit, claims: Document, user: Document, login: Document | No
     realm = visit.realm
     if login is None and "proceed" not in claims:
         text = f"Confirm validity of e-mail address {claims['eml']}."
-        return visit.tell("Email verification", text, link=_again(visit, claims))
+        return visit.tell("Email address validation", text, link=_again(visit, claims))
     _use(visit, claims)
     user["emailVerified"] = True
     user["requiredActions"] = [action for action in user["requiredActions"] if action != "VERIFY_EMAIL"]
@@ -80,11 +84,6 @@ def _verify(visit: Visit, claims: Document, user: Document, login: Document | No
     )
     if login:
         return advance(visit, keep(realm, login, user=user["id"], proved=True))
-    if not claims.get("asid") and not user["requiredActions"]:
-        link = claims.get("reduri") or back_link(realm, realm.client(claims["azp"]) or {})
-        return visit.tell(
-            "Your email address has been verified.", "Your email address has been verified.", link=link, link_text="« Back to Application"
-        )
     return _elsewhere(visit, claims, user, [])
 
 
@@ -113,7 +112,7 @@ def _reset(visit: Visit, claims: Document, user: Document, login: Document | Non
 def _execute(visit: Visit, claims: Document, user: Document, _: Document | None) -> Response:
     if "proceed" not in claims:
         names = tuple(ACTION_NAMES.get(action, action) for action in claims["rqac"])
-        return visit.tell("Perform the following action(s)", "Perform the following action(s)", link=_again(visit, claims), items=names)
+        return visit.tell("Perform the following action(s)", "Perform the following action(s):", link=_again(visit, claims), items=names)
     _use(visit, claims)
     note_event(
         visit.realm, "EXECUTE_ACTION_TOKEN", client=claims["azp"], user=user["id"], action="execute-actions", username=user["username"]
@@ -125,16 +124,14 @@ def _join(visit: Visit, claims: Document, user: Document, _: Document | None) ->
     realm = visit.realm
     opened = invitations.open_invitation(realm, claims)
     if opened is None:
-        raise Problem(EXPIRED, client=realm.client("account"))
+        organization = realm.organizations.get(claims["org_id"])
+        member = realm.membership(organization["id"], user["id"]) if organization else None
+        text = f"You are already a member of the {organization['name']} organization." if organization and member else GONE
+        return visit.refuse_link(text, link=claims["reduri"] if member else None)
     invitation, organization = opened
     if "proceed" not in claims:
         text = f"By clicking on the link below, you will become a member of the {organization['name']} organization:"
-        return visit.tell(
-            f"You are about to join the {organization['name']} organization",
-            text,
-            link=_again(visit, claims),
-            link_text="Click here to proceed",
-        )
+        return visit.tell(f"You are about to join organization {organization['name']}", text, link=_again(visit, claims))
     invitations.accept(realm, invitation, organization, user, managed=False)
     told = {
         "token_id": invitation["id"],

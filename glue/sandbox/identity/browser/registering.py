@@ -27,7 +27,7 @@ def registrations(visit: Visit) -> Response:
     claims = realm.keys.unseal(token)
     opened = invitations.open_invitation(realm, claims)
     if opened is None or claims is None or opened[0]["user"] or realm.users.by("email", opened[0]["email"]):
-        raise Problem(STALE, client=client)
+        return visit.refuse_link(STALE)
     login = start_login(visit, client, "registration", invitation=token, redirect_uri=claims["reduri"])
     return registration_page(visit, login)
 
@@ -43,7 +43,7 @@ def register(visit: Visit) -> Response:
         return registration_page(visit, login)
     opened = invitations.open_invitation(realm, realm.keys.unseal(login["invitation"])) if login["invitation"] else None
     if login["invitation"] and opened is None:
-        raise Problem(STALE, client=client)
+        return visit.refuse_link(STALE)
     errors = _registration_errors(visit, opened[0] if opened else None)
     if errors:
         note_event(
@@ -79,15 +79,15 @@ def register(visit: Visit) -> Response:
 def _registration_errors(visit: Visit, invitation: Document | None) -> dict[str, str]:
     realm, form = visit.realm, visit.form
     email, errors = form.get("email", "").strip().lower(), {}
-    for name, label in (("firstName", "first name"), ("lastName", "last name"), ("email", "email")):
+    for name in ("firstName", "lastName", "email"):
         if not form.get(name, "").strip():
-            errors[name] = f"Please specify {label}."
+            errors[name] = "Please specify email." if name == "email" else "Please specify this field."
     if email and not people.is_email(email):
         errors["email"] = "Invalid email address."
     elif email and realm.users.by("email", email):
         errors["email"] = "Email already exists."
     elif invitation and email != invitation["email"]:
-        errors["email"] = "Email does not match the invitation."
+        errors["email"] = "Email does not match the invitation"
     if not realm.settings["verifyEmail"]:
         errors |= password_errors(
             visit, {"username": email, "email": email}, form.get("password", ""), form.get("password-confirm", ""), at="password"

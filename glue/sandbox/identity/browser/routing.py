@@ -32,6 +32,7 @@ def browser_routes(realm: Realm) -> list[Route]:
                 headers.get("user-agent", ""),
                 headers.get("accept-language", ""),
                 headers.get("authorization"),
+                "text/html" in headers.get("accept", ""),
             )
             try:
                 with realm.store.transaction():

@@ -22,6 +22,7 @@ from glue.sandbox.identity.grants import check_login
 from glue.sandbox.identity.sessions import end_session, tell_clients
 
 WRONG = "Invalid username or password."
+RESEND_SECONDS = 30
 
 
 def authenticate(visit: Visit) -> Response:
@@ -34,7 +35,7 @@ def authenticate(visit: Visit) -> Response:
         return advance(visit, login)
     if form.get("rememberMe"):
         keep(realm, login, remember=True)
-    if "switch_organization" in form:
+    if "switchOrganization" in form:
         keep(realm, login, picked=False, organization=None)
         return advance(visit, login)
     if "kc.org" in form:
@@ -50,7 +51,13 @@ def take_username(visit: Visit, login: Document, client: Document, name: str) ->
     """A name typed or hinted at; whether there is such a person shows later, if at all."""
     name = name.strip()
     if not name:
-        return advance(visit, login, errors={"username": "Invalid username or email."})
+        return advance(
+            visit,
+            login,
+            errors={
+                "username": "Invalid username." if visit.realm.settings["registrationEmailAsUsername"] else "Invalid username or email."
+            },
+        )
     user = people.find_login(visit.realm, name)
     if user:
         refuse_disabled(visit.realm, user, client)
@@ -101,7 +108,7 @@ def password_errors(visit: Visit, user: Document, password: str, again: str, *, 
     problem = passwords.policy_violation(visit.realm, user, password)
     if problem:
         return {at: problem[1]}
-    return {"password-confirm": "Password confirmation doesn't match."} if password != again else {}
+    return {"password-confirm": "Passwords don't match."} if password != again else {}
 
 
 def required_action(visit: Visit) -> Response:
@@ -113,10 +120,13 @@ def required_action(visit: Visit) -> Response:
     if user is None or action is None:
         return advance(visit, login)
     if action == "VERIFY_EMAIL":
-        if login["mailed"] is None or "resend" in visit.query:
+        alert = None
+        if login["mailed"] is None or ("resend" in visit.query and realm.now() - login["mailed"] >= RESEND_SECONDS):
             send_verification(visit, login, user)
+        elif "resend" in visit.query:
+            alert = f"You must wait {RESEND_SECONDS} seconds before resending the verification email."
         again = action_url(visit, login, "required-action", execution="VERIFY_EMAIL", resend="1")
-        return visit.show("verify-email.html", "login-verify-email", "Email verification", action=again, email=user["email"])
+        return visit.show("verify-email.html", "login-verify-email", "Email verification", action=again, email=user["email"], alert=alert)
     if action not in SUPPORTED:
         raise Problem(f"The identity sandbox does not imitate the required action {action}.", status=501, client=client)
     errors: dict[str, str] = {}
@@ -127,8 +137,9 @@ def required_action(visit: Visit) -> Response:
             _take_new_password(visit, login, client, user, password)
             return advance(visit, login)
     at = action_url(visit, login, "required-action", execution="UPDATE_PASSWORD")
-    alert = errors.pop("password-new", None) or "You need to change your password to activate your account."
-    kind = "error" if visit.method == "POST" and alert.startswith(("Invalid", "Please")) else "warning"
+    asked = " to activate your account" if "UPDATE_PASSWORD" in user["requiredActions"] else ""
+    problem = errors.pop("password-new", None)
+    alert, kind = (problem, "error") if problem else (f"You need to change your password{asked}.", "warning")
     return visit.show(
         "update-password.html", "login-update-password", "Update password", action=at, errors=errors, alert=alert, alert_kind=kind
     )
@@ -188,7 +199,7 @@ def reset_credentials(visit: Visit) -> Response:
         )
         visit.errands.append(mails.send_reset(realm, user, link=link, seconds=seconds))
         note_event(realm, "SEND_RESET_PASSWORD", client=client["clientId"], user=user["id"], email=user["email"], username=user["username"])
-    keep(realm, login, user=None, attempted=None, proved=False)
+    keep(realm, login, attempted=name, user=user["id"] if user else None, proved=False)
     return advance(visit, login, alert="You should receive an email shortly with further instructions.", alert_kind="success")
 
 
@@ -204,4 +215,4 @@ def consent(visit: Visit) -> Response:
         return advance(visit, login)
     visit.realm.devices.put(device["id"], device | {"state": "denied"})
     visit.realm.logins.remove(login["id"])
-    return visit.tell("Device Login Failed", "Consent denied for connecting the device.")
+    return visit.leave(f"{visit.realm.issuer}/device/status?error=access_denied")

@@ -16,6 +16,7 @@ from glue.sandbox.identity.state import Realm
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt-BR": "Português (Brasil)"}
 BROWSER_TAB, IDENTITY = "AUTH_SESSION_ID", "KEYCLOAK_IDENTITY"
+BACK = "« Back to Application"
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-ancestors 'self'; base-uri 'none'"
 
 
@@ -45,6 +46,7 @@ class Visit:
     agent: str
     languages: str
     authorization: str | None
+    wants_page: bool
     errands: list[Coroutine[Any, Any, None]] = field(default_factory=list)
     _baked: list[str] = field(default_factory=list)
 
@@ -93,6 +95,11 @@ class Visit:
         """The info page."""
         return self.show("message.html", "info", title, text=text, items=items, link=link, link_text=link_text)
 
+    def refuse_link(self, text: str, *, link: str | None = None) -> Response:
+        """The page for an invitation that holds no more."""
+        title = "Action expired. Please continue with login now."
+        return self.show("message.html", "info", title, status=400, text=text, items=(), link=link, link_text=BACK)
+
     def explain(self, problem: Problem) -> Response:
         """The error page."""
         link = back_link(self.realm, problem.client) if problem.client else None
@@ -105,7 +112,7 @@ class Visit:
             items=(),
             link=link,
             back=True,
-            link_text="« Back to Application",
+            link_text=BACK,
         )
 
     def leave(self, url: str) -> Response:
