@@ -111,13 +111,13 @@ def periodic(world: World, subscription: Row, plan: Row, day: date) -> Boundarie
 def terminating(world: World, subscription: Row, plan: Row, at: int, *, upgraded: bool, billed_until: int) -> Boundaries:
     """The final invoice at ``at``. An upgrade's day belongs to the new plan.
 
-    In the minutes of a new period before its billing job ran (``billed_until`` lies before it) only the old period
+    In the minutes of a new period before its billing job ran (``billed_until`` lies before the last one's end) only the old period
     is billed. A long plan with monthly charges takes the charges of the month before again and never the running
     one's: that is how Lago does it.
     """
     day = day_of(at)
     current, charging = plan_period(plan, subscription, day), charge_period(plan, subscription, day)
-    unbilled = charging.first == day and subscription["started_at"] < start_of(day) and billed_until < start_of(day)
+    unbilled = charging.first == day and subscription["started_at"] < start_of(day) and billed_until < start_of(day) - 1
     if unbilled or plan["bill_charges_monthly"]:
         charges = _past_charges(subscription, plan, day)
     else:
