@@ -6,6 +6,7 @@ time (a trial's end); leases are wall time. May import db, rules, errors, clock.
 
 import secrets
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -173,6 +174,16 @@ def is_settled(database: Database, tenant: TenantId, *, now: datetime) -> bool:
     with database.read(_SYSTEM) as session:
         row = session.get(Dirty, tenant)
         return row is None or (row.due_at > now and not row.holder and not row.attempts)
+
+
+def wait_until_settled(database: Database, clock: Clock, tenant: TenantId, *, timeout_seconds: float) -> bool:
+    """True once nothing is due for the tenant; False when the time is over. For callers that want to show the result."""
+    deadline = time.monotonic() + timeout_seconds
+    while not is_settled(database, tenant, now=clock.now()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def count_due(database: Database, *, now: datetime) -> int:

@@ -11,7 +11,7 @@ from glue.rules.changes import Applied, Change, Finding, FindingState, Part, Pla
 from glue.rules.entitlements import Grants, decide_grants
 from glue.rules.erasure import erase_changes
 from glue.rules.facts import Member, Observed, Role
-from glue.rules.merge import merge
+from glue.rules.merge import STUCK_RETRY, merge, without_stuck
 from glue.rules.names import license_id
 from glue.rules.notices import Notice, decide_notice
 from glue.rules.plan_change import decide_plan_change
@@ -31,7 +31,7 @@ LAGO_PARTS = frozenset({"customer", "subscriptions", "invoices"})
 
 @dataclass(frozen=True)
 class Decision:
-    """``changes`` to write now; ``settled`` fields are as they should be; ``waiting`` parts look gone and are looked at again."""
+    """``changes`` to write now; ``settled`` fields are as they should be; ``absent`` parts look gone, ``waiting`` ones for the first time."""
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
@@ -46,6 +46,8 @@ class Decision:
     owner_joined: bool = False
     erased: bool = False
     waiting: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    lago_known: bool = True
     next_look: datetime | None = None
     loses: bool = False
 
@@ -99,13 +101,18 @@ def decide(
             fulfilled = plan.fulfilled
         wants = want_parts(record, observed, terms, tier=tier, facts=facts, grants=grants, lago_known=lago_known, asked=asked, applied=applied)
         for part, (wanted, found) in _known_parts(wants, observed, absent).items():
-            more, shown, right = merge(part, wanted, found, applied, now=now, ranks=ranks)
+            more, shown, right = merge(part, wanted, found, applied, ranks=ranks)
             changes += more
             findings += shown
             settled |= right
         changes += [change for change in wants.creations if change.part not in _parts_of(absent)]
+        changes += _promised_roles(record, observed)
         findings += _overshoot(record, observed, grants, facts)
-    changes = _allowed(changes, observed)
+        findings += _missing_policy(observed, terms, tier, facts)
+    if not observed.failed:
+        settled |= _finished(applied, settled, changes)
+    changes, stuck = without_stuck(_allowed(changes, observed), applied, now=now)
+    findings += stuck
     joined = record.owner_joined or _is_admin(observed.members, record.owner_user_id)
     loses = any(change.restrictive and not change.asked for change in changes) or (
         record.standing.may_use and not facts.standing.may_use and not asked
@@ -123,9 +130,11 @@ def decide(
         told=facts.standing if lago_known else record.told,
         intent_fulfilled=fulfilled,
         owner_joined=joined,
-        erased=record.is_erasing and not observed.failed and not changes,
+        erased=record.is_erasing and not observed.failed and not waiting and not changes,
         waiting=waiting,
-        next_look=_next_look(observed, facts, waiting=waiting, now=now),
+        absent=absent,
+        lago_known=lago_known,
+        next_look=_next_look(observed, facts, findings, waiting=bool(waiting), now=now),
         loses=loses,
     )
 
@@ -215,6 +224,24 @@ def _overshoot(record: TenantRecord, observed: Observed, grants: Grants, facts: 
     return findings
 
 
+def _missing_policy(observed: Observed, terms: Terms, tier: Tier | None, facts: StandingFacts) -> list[Finding]:
+    if tier is None or not facts.standing.may_use or tier.license.policy in terms.policies or "license" in observed.failed:
+        return []
+    because = "Keygen has no such policy yet, so the license waits; `glue apply` makes it."
+    return [Finding("license.policy", tier.license.policy, None, because)]
+
+
+def _promised_roles(record: TenantRecord, observed: Observed) -> list[Change]:
+    """Who accepted an invitation joins without a role; it named one."""
+    changes = []
+    for member in observed.members:
+        promised = record.promised_roles.get(member.email.lower())
+        if promised and not member.roles:
+            because = "The invitation named these roles."
+            changes.append(Change(Part.MEMBER, f"roles.{member.user_id}", [], sorted(promised), because, adds=True))
+    return changes
+
+
 def _is_admin(members: tuple[Member, ...], user_id: str) -> bool:
     return any(member.user_id == user_id and Role.ADMIN in member.roles for member in members)
 
@@ -240,9 +267,21 @@ def _identities(record: TenantRecord, observed: Observed, terms: Terms) -> Ident
     )
 
 
-def _next_look(observed: Observed, facts: StandingFacts, *, waiting: frozenset[str], now: datetime) -> datetime | None:
+def _finished(applied: Mapping[str, Applied], settled: Mapping[str, Plain], changes: list[Change]) -> dict[str, Plain]:
+    """Steps that were written and are not wanted any more: they have had their effect."""
+    open_steps = {change.name for change in changes}
+    steps = {name: base.writing for name, base in applied.items() if base.is_writing and name not in settled and name not in open_steps}
+    compared = ("organization.", "customer.", "entitlement.", "license.")
+    return {name: value for name, value in steps.items() if name.endswith(".exists") or not name.startswith(compared)}
+
+
+def _next_look(observed: Observed, facts: StandingFacts, findings: list[Finding], *, waiting: bool, now: datetime) -> datetime | None:
     active = observed.active_subscription
     times = [facts.changes_at, facts.trial_ends_at, facts.grace_ends_at]
+    if any(item.name == "license.policy" for item in findings):
+        times.append(now + timedelta(minutes=1))
+    if any(item.state is FindingState.STUCK for item in findings):
+        times.append(now + STUCK_RETRY)
     if waiting:
         times.append(now + SECOND_LOOK)
     if active is not None:

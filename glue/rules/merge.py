@@ -23,7 +23,6 @@ def merge(
     found: Mapping[str, Plain],
     applied: Mapping[str, Applied],
     *,
-    now: datetime,
     ranks: dict[str, int] | None = None,
 ) -> tuple[list[Change], list[Finding], dict[str, Plain]]:
     """Changes to write, differences to show, and values that are as they should be (to remember as applied)."""
@@ -44,9 +43,6 @@ def merge(
         if not ours and direction > 0 and (base.known or name in SWITCHES):
             because = f"{have!r} was set by somebody else and restricts; {want.because}"
             findings.append(Finding(name, want.value, have, because))
-        elif base.attempts >= STUCK_AFTER and base.is_writing and base.writing == want.value and not _due(base, now):
-            because = f"Written {base.attempts} times without effect. {base.error}".strip()
-            findings.append(Finding(name, want.value, have, because, FindingState.STUCK))
         else:
             changes.append(
                 Change(
@@ -64,5 +60,16 @@ def merge(
     return changes, findings, settled
 
 
-def _due(base: Applied, now: datetime) -> bool:
-    return base.tried_at is None or now >= base.tried_at + STUCK_RETRY
+def without_stuck(changes: list[Change], applied: Mapping[str, Applied], *, now: datetime) -> tuple[list[Change], list[Finding]]:
+    """Apart: writes that were tried three times without effect. They are shown, and tried once a day."""
+    moving: list[Change] = []
+    stuck: list[Finding] = []
+    for change in changes:
+        base = applied.get(change.name, NOTHING)
+        tried = base.attempts if base.is_writing and base.writing == change.after else 0
+        if tried < STUCK_AFTER or (base.tried_at is not None and now >= base.tried_at + STUCK_RETRY):
+            moving.append(change)
+        else:
+            because = f"Written {tried} times without effect. {base.error}".strip()
+            stuck.append(Finding(change.name, change.after, change.before, because, FindingState.STUCK))
+    return moving, stuck

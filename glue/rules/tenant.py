@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from glue.rules.facts import Address
+from glue.rules.facts import Address, Role
 from glue.rules.names import TenantId
 from glue.rules.standing import Standing
 
@@ -77,6 +77,7 @@ class TenantRecord:
     told: Standing = Standing.PENDING
     tier: str = ""
     erased_at: datetime | None = None
+    promised_roles: dict[str, tuple[Role, ...]] = field(default_factory=dict)  # address in lower case → roles its invitation named
 
     @property
     def is_erasing(self) -> bool:
