@@ -10,8 +10,8 @@ from glue.clock import FixedClock
 from glue.db import METER_SCHEMA, Database
 from glue.meter.metering import Meter
 
-from .lago import StatefulLago
 from .cast import METERS, snapshot_of
+from .lago import StatefulLago
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -54,7 +54,9 @@ class StatefulLago:
         if event.timestamp < self.invoiced_until.get(event.subscription_external_id, datetime.min.replace(tzinfo=event.timestamp.tzinfo)):
             return False
         rows = self.rows.get(event.subscription_external_id)
-        return rows is None or any(row.started_at <= event.timestamp and (row.ended_at is None or event.timestamp < row.ended_at) for row in rows)
+        return rows is None or any(
+            row.started_at <= event.timestamp and (row.ended_at is None or event.timestamp < row.ended_at) for row in rows
+        )
 
     def find_event(self, transaction_id):
         return transaction_id in self.events
