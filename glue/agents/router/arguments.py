@@ -73,7 +73,8 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 @lru_cache(maxsize=1)
 def known_words() -> frozenset[str]:
     """Folded words that are never a tenant's name by themselves."""
-    return frozenset(files("glue.agents.router").joinpath("known_words.txt").read_text(encoding="utf-8").split())
+    place = files("glue.agents.router")
+    return frozenset(word for name in ("known_words.txt", "common_words.txt") for word in place.joinpath(name).read_text(encoding="utf-8").split())
 
 
 def find_named(text: str) -> list[Named]:
@@ -89,7 +90,7 @@ def find_named(text: str) -> list[Named]:
             add(kind, match.start(), match.end())
     for match in _MACHINE.finditer(text):
         name = match["name"]
-        if match["q"] or re.search(r"\d|-", name) or _is_unknown(name):
+        if match["q"] or re.search(r"\d|-", name) or _ends_phrase(text, match.end("name")) and _is_unknown(name):
             add("machine", match.start("name"), match.end("name"))
     for match in _MACHINE_SHAPE.finditer(text):
         add("machine", match.start(), match.end())
@@ -102,6 +103,11 @@ def find_named(text: str) -> list[Named]:
     for start, end, score in _tenant_places(text):
         add("tenant", start, end, score)
     return sorted(found, key=lambda named: named.start)
+
+
+def _ends_phrase(text: str, end: int) -> bool:
+    """Whether nothing, a mark, or a new phrase follows: "the machine osprey", not "auf dem Rechner hoch"."""
+    return bool(re.match(r"\W*$|[,;.:!?]|\s+(?:from|off|and|please|now|de|da|von|y|et|e)\b", text[end:])) and not _capitalizes_nouns(text)
 
 
 def _tenant_places(text: str) -> list[tuple[int, int, int]]:
@@ -165,7 +171,7 @@ def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
     following = [fold(match.group()) for match in _LETTERS.finditer(text[start + len(first) : start + len(first) + 40])]
     after = following[0] if following else ""
     possessive = text[start + len(first) : start + len(first) + 2].lower() in ("'s", "’s")
-    if fold(first) in _QUESTION_WORDS:
+    if fold(first) in _QUESTION_WORDS or fold(first) in KNOWN_PLANS:
         return False
     return possessive or after in _PREDICATE and not _is_verb_like(first) or _is_unknown(first) and after not in _AFTER_VERB and len(words) == 1
 

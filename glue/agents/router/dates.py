@@ -21,6 +21,8 @@ _DATE = re.compile(
     rf"|\b(?P<m4>{_MONTH})\s+(?:de\s+|del\s+)?(?P<y4>\d{{4}})\b|\b(?P<iso_month>\d{{4}}-\d\d)\b(?!-)"
 )
 _SINCE = re.compile(r"(?:since|from|starting|after|as of|seit|ab|vom|depuis|a partir d[eu]|du|desde|del?)(?:\s+(?:the|dem|le|el|o|dia|o dia|el dia))*\s*$")
+# "the events from 3 April" and "am 3., vom 3. April" mean that day alone; "from 3 April on" does not come here.
+_OF_A_DAY = re.compile(r"\b(?:del?|vom|du)(?:\s+(?:el|dia))*\s*$|\b(?:events?|ereignisse?|evenements?|eventos?|day|tag)\b(?:\W+\w+){0,3}?\W+(?:from|of|von|de|do)\s*$")
 _UNTIL = re.compile(r"(?:until|till|to|through|and|up to|before|bis|zum|jusqu'?\s?au|au|et|hasta|al?|y|ate|e)(?:\s+(?:the|zum|dem|le|el|o))*\s*$")
 
 
@@ -37,7 +39,7 @@ def find_dates(text: str) -> dict[str, str]:
             found["until"] = last.isoformat()
         elif _SINCE.search(before) or len(spans) > 1:
             found["since"] = first.isoformat()
-            if len(spans) == 1 and re.search(r"\b(?:del?|vom|du)(?:\s+(?:el|dia))*\s*$", before):
+            if len(spans) == 1 and _OF_A_DAY.search(before):
                 found["until"] = last.isoformat()
         else:
             found |= {"since": first.isoformat(), "until": last.isoformat()}
