@@ -4,8 +4,10 @@ import fcntl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any
 
 from glue.actions.asking import Actions
@@ -18,10 +20,16 @@ from glue.converge.kinds import known_kinds
 from glue.converge.mails import composer
 from glue.converge.policies import PolicyBook
 from glue.converge.run import Converge
+from glue.converge.sweep import Sweep
 from glue.converge.systems import Ports, Systems
-from glue.converge.worker import Worker
+from glue.converge.tenants import tenants_by, tenants_on_plan
+from glue.converge.worker import Chore, Worker
 from glue.db import Database, System
 from glue.dirty import mark
+from glue.doors.deliveries import Deliveries, IdentityMap
+from glue.doors.keycloak import KeycloakDoor
+from glue.doors.keygen import KeygenDoor
+from glue.doors.lago import LagoDoor
 from glue.errors import ConfigInvalid
 from glue.meter.callers import Callers
 from glue.meter.metering import Meter
@@ -34,8 +42,8 @@ from glue.rules.terms import Terms
 from glue.rules.tiers import Tiers
 from glue.settings import Settings
 from glue.settings import load as load_settings
-from glue.support.feedback import FeedbackBox
-from glue.support.tickets import Tickets
+from glue.support.feedback import FeedbackBox, scrub_feedback
+from glue.support.tickets import Tickets, scrub_tickets
 from glue.upstream.keycloak import Keycloak
 from glue.upstream.keygen import Keygen
 from glue.upstream.lago import Lago
@@ -167,10 +175,6 @@ class Services(Adapters):
         policies = PolicyBook(
             self.keygen, product=self.settings.keygen.product_code, expected=frozenset(tier.license.policy for tier in self.tiers)
         )
-        ports = Ports(
-            publish=lambda snapshot: _drop(self.meter.publish(snapshot)),
-            confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
-        )
         return Converge(
             self.database,
             self.clock,
@@ -178,13 +182,68 @@ class Services(Adapters):
             terms=self.terms,
             policies=policies.ids,
             effects=self.effects,
-            ports=ports,
+            ports=self.ports,
             executor=ThreadPoolExecutor(8, thread_name_prefix="observe"),
         )
 
     @cached_property
+    def ports(self) -> Ports:
+        return Ports(
+            publish=lambda snapshot: _drop(self.meter.publish(snapshot)),
+            confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
+            record_seats=self._record_seats,
+            scrub=(scrub_tickets, scrub_feedback),
+            fence=self.meter,
+        )
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep(self.database, self.clock, self.upstreams, pins=self.pins(), ports=self.ports)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.database, self.clock, IdentityMap(tenants_by, tenants_on_plan))
+
+    @cached_property
+    def lago_door(self) -> LagoDoor:
+        return LagoDoor(self.deliveries, keys=self.settings.lago.webhook_hmac_keys, public_key=self.lago.webhook_public_key)
+
+    @cached_property
+    def keygen_door(self) -> KeygenDoor:
+        return KeygenDoor(
+            self.deliveries,
+            self.clock,
+            url=self.settings.webhooks.keygen_url,
+            account_id=self.settings.keygen.account_id,
+            public_key=self.keygen.public_key,
+        )
+
+    @cached_property
     def worker(self) -> Worker:
-        return Worker(self.database, self.clock, self.converge, threads=2)
+        door = KeycloakDoor(self.deliveries, self.keycloak, self.clock)
+        chores = (
+            Chore("poll of Keycloak", 2, door.poll),
+            Chore("sweep", 60, self.sweep),
+            Chore("webhook endpoints", 300, self.register_webhooks),
+            Chore("old deliveries and sign-ins", 3600, self._forget_old),
+        )
+        return Worker(self.database, self.clock, self.converge, chores=chores, paused=lambda: self.sweep.paused, threads=2)
+
+    def register_webhooks(self) -> None:
+        """Have Lago and Keygen call us, where the settings say at which address."""
+        if self.settings.webhooks.lago_url:
+            self.lago.ensure_webhook_endpoint(self.settings.webhooks.lago_url)
+        if self.settings.webhooks.keygen_url:
+            self.keygen.ensure_webhook_endpoint(self.settings.webhooks.keygen_url)
+
+    def _forget_old(self) -> None:
+        self.deliveries.forget_old()
+        self.signins.forget_expired()
+
+    def _record_seats(self, tenant: TenantId, seats: int, at: datetime) -> None:
+        # The most of a period is billed: once a day and number is enough to say.
+        key = f"seats/{tenant}/{at:%Y-%m-%d}/{seats}"
+        self.meter.record_usage(tenant, "seats", seats, key=key, occurred_at=at)
 
     @cached_property
     def lock(self) -> IO[str] | None:
@@ -205,9 +264,11 @@ class Services(Adapters):
     def start(self, *, worker: bool) -> None:
         """Begin to serve; with ``worker`` also converge, poll, sweep and flush."""
         self.prepare()
-        self.meter.start()
+        self.meter.start(flush=worker)
         if worker:
             self.worker.start()
+            # What happened while nobody looked: found at once, not a minute later.
+            Thread(target=self.worker.run_chores, name="first-chores", daemon=True).start()
 
     def stop(self) -> None:
         """End what was started, in reverse order."""

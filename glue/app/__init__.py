@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from glue.app import health, problems
+from glue.app import health, licensing, problems, webhooks
 from glue.app.observing import Observe
 from glue.db import Database
 from glue.meter.app import MeterApp
@@ -17,7 +17,7 @@ _OF_THE_API = ("/v1/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/openap
 def create_app(services: Services, *, pages: ASGIApp | None = None, api: bool = True) -> ASGIApp:
     """One ASGI app: metered routes on their own, the rest of the API by FastAPI, everything else to ``pages``."""
     metered = MeterApp(services.meter, services.callers)
-    rest = Observe(_api(services))
+    rest = Observe(_api(services, api=api))
     shown = Observe(pages) if pages is not None else rest
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,11 +32,14 @@ def create_app(services: Services, *, pages: ASGIApp | None = None, api: bool = 
     return app
 
 
-def _api(services: Services) -> FastAPI:
+def _api(services: Services, *, api: bool) -> FastAPI:
     app = FastAPI(title=f"{services.settings.product_name} API", version="1", redoc_url=None)
     problems.install(app)
     probes = {"database": lambda: _ping(services.database), "metering": lambda: _ping(services.meter_database)}
     app.include_router(health.routes(probes, metrics_token=services.settings.metrics_token))
+    if api:
+        app.include_router(webhooks.routes(services.lago_door, services.keygen_door))
+        app.include_router(licensing.routes(services.actions, services.callers, public_key=services.keygen.public_key))
     return app
 
 
