@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from sqlmodel import SQLModel
 
 from glue import dirty
+from glue.actions.asking import Actions
 from glue.actions.register import Registration, register
 from glue.clock import FixedClock
 from glue.converge.effects import Effects
@@ -104,6 +105,7 @@ class World:
             database, self.clock, self.systems, terms=self.terms, policies=self.policies.ids, effects=self.effects, ports=ports
         )
         self.worker = Worker(database, self.clock, self.converge)
+        self.actions = Actions(database, self.clock, self.systems, self.effects, self.tiers, product="coditect")
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.snapshots[snapshot.tenant] = snapshot
@@ -114,8 +116,10 @@ class World:
     def sign_up(self, name: str = "Alice", *, tier: str = "pro", nonce: str = "n1") -> TenantId:
         user = name.lower()
         self.keycloak.add_user(user, f"{user}@example.test")
-        form = Registration(user_id=user, nonce=nonce, display_name=f"{name}'s school", email=f"{user}@example.test", tier=tier)
-        return register(self.database, self.clock, self.tiers, form)
+        form = Registration(
+            subject=user, nonce=nonce, display_name=f"{name}'s school", tier=tier, currency="USD", email=f"{user}@example.test"
+        )
+        return register(self.actions, form)
 
     def settled(self, name: str = "Alice", *, tier: str = "pro") -> TenantId:
         tenant = self.sign_up(name, tier=tier)
