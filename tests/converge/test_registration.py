@@ -16,9 +16,9 @@ def test_registration_makes_everything(world):
     customer = world.lago.customers[tenant]
     assert (customer.email, customer.currency, customer.net_payment_term_days) == ("alice@example.test", "USD", 14)
     assert world.subscription(tenant).plan_code == "pro_usd_monthly_1"
-    license = world.license(tenant)
-    assert (license.policy_id, license.max_machines, license.suspended) == ("policy-pro", 2, False)
-    assert license.metadata == {"tenant": tenant, "tier": "pro", "generation": "1"}
+    held = world.license(tenant)
+    assert (held.policy_id, held.max_machines, held.suspended) == ("policy-pro", 2, False)
+    assert held.metadata == {"tenant": tenant, "tier": "pro", "generation": "1"}
 
 
 def test_snapshot_is_published_with_all_that_check_needs(world):
