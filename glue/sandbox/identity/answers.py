@@ -116,8 +116,8 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _place(text: str, name: str) -> tuple[int, int]:
-    """Line and column just behind the value of the field ``name``, where a real parser stands when it complains."""
+    """Line and column behind the first token of the field's value, where a real parser stands when it complains."""
     found = re.search(rf'"{re.escape(name)}"\s*:\s*', text)
     start = found.end() if found else 0
-    end = json.JSONDecoder().raw_decode(text, start)[1]
+    end = start + 1 if text[start] in '[{"' else json.JSONDecoder().raw_decode(text, start)[1]
     return text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)

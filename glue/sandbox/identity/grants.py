@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
 from glue.sandbox.identity import passwords
 from glue.sandbox.identity.answers import Document, Refusal, oauth
 from glue.sandbox.identity.events import note_event
-from glue.sandbox.identity.people import find_login
+from glue.sandbox.identity.people import find_login, is_enabled
 from glue.sandbox.identity.scopes import SINGLE, for_user, grant, named, narrowed
 from glue.sandbox.identity.sessions import join_client, leave_client, live_session, start_session, touch
 from glue.sandbox.identity.state import Realm
@@ -108,18 +109,12 @@ def check_login(realm: Realm, user: Document | None, password: str) -> tuple[str
         return "user_not_found", "Invalid user credentials"
     if passwords.is_locked(realm, user):
         return "user_temporarily_disabled", "Invalid user credentials"
-    if not user["enabled"] or in_disabled_organization(realm, user):
-        return "user_disabled", "Account disabled"
     if not passwords.is_password(user, password):
         passwords.note_failure(realm, user)
         return "invalid_user_credentials", "Invalid user credentials"
+    if not is_enabled(realm, user):
+        return "user_disabled", "Account disabled"
     return None
-
-
-def in_disabled_organization(realm: Realm, user: Document) -> bool:
-    """Whether the organization that manages this account is disabled, which locks it out."""
-    managing = {row["organization"] for row in realm.members.by("user", user["id"]) if row["kind"] == "MANAGED"}
-    return any(row["id"] in managing and not row["enabled"] for row in realm.memberships(user["id"]))
 
 
 def _by_code(realm: Realm, client: Document, form: Form) -> Document:
@@ -129,7 +124,9 @@ def _by_code(realm: Realm, client: Document, form: Form) -> Document:
     code = realm.codes.get(text.split(".")[0])
     session = live_session(realm, code["session"]) if code else None
     refused = oauth(400, "invalid_grant", "Code not valid")
-    if code is None or session is None or code["client"] != client["id"]:
+    if code and code["client"] != client["id"]:
+        raise oauth(400, "invalid_grant", "Auth error: Found different client_id in clientSession")
+    if code is None or session is None:
         note_event(realm, "CODE_TO_TOKEN_ERROR", client=client["clientId"], error="invalid_code", grant_type="authorization_code")
         raise refused
     if code["used"] or code["until"] < realm.now():
@@ -143,7 +140,7 @@ def _by_code(realm: Realm, client: Document, form: Form) -> Document:
         raise oauth(400, "invalid_grant", "Incorrect redirect_uri")
     _check_verifier(code.get("challenge"), code.get("challenge_method") or "plain", form.get("code_verifier"))
     user = realm.users.get(session["user"])
-    if user is None or not user["enabled"]:
+    if user is None or not is_enabled(realm, user):
         raise oauth(400, "invalid_grant", "User disabled")
     granted = for_user(realm, grant(realm, client, code.get("scope") or None), user)
     touch(realm, session)
@@ -161,6 +158,8 @@ def _check_verifier(challenge: str | None, method: str, verifier: str | None) ->
         return
     if not verifier:
         raise oauth(400, "invalid_grant", "PKCE code verifier not specified")
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier):
+        raise oauth(400, "invalid_grant", "PKCE verification failed: Invalid code verifier")
     given = verifier
     if method == "S256":
         given = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -206,7 +205,7 @@ def _refresh(realm: Realm, client: Document, token: str, scope: str | None) -> t
     if client["id"] not in session["clients"]:
         raise refused("Session doesn't have required client")
     user = realm.users.get(session["user"])
-    if user is None or not user["enabled"]:
+    if user is None or not is_enabled(realm, user):
         raise refused("User disabled")
     if not offline and claims["iat"] < max(realm.settings["notBefore"], user["notBefore"]):
         raise refused("Stale token")
@@ -251,7 +250,7 @@ def _by_device(realm: Realm, client: Document, form: Form) -> Document:
     realm.devices.remove(device["id"])
     session = live_session(realm, device["session"])
     user = realm.users.get(session["user"]) if session else None
-    if session is None or user is None or not user["enabled"]:
+    if session is None or user is None or not is_enabled(realm, user):
         raise oauth(400, "invalid_grant", "User disabled")
     granted = for_user(realm, grant(realm, client, device["scope"] or None), user)
     join_client(realm, session, client, bound=None)

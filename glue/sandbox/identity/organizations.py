@@ -30,11 +30,11 @@ def add_organization(realm: Realm, given: Document) -> Document:
 
 
 def change_organization(realm: Realm, row: Document, given: Document) -> None:
-    """PUT: replaces everything but attributes that are left out; the alias cannot change."""
+    """PUT: replaces everything but attributes that are left out; the alias cannot change, nor be left out when it is not the name."""
     name = given.get("name")
     if not name or any(other["id"] != row["id"] for other in realm.organizations.by("name", name)):
         raise message(409, SAME_NAME)
-    if given.get("alias") and given["alias"] != row["alias"]:
+    if (given.get("alias") or name) != row["alias"]:  # left out, it is taken from the name
         raise message(400, "Cannot change the alias")
     changed = pick(row, "id", "alias", "top", "attributes") | {"name": name, "enabled": given.get("enabled") is not False}
     _fill(realm, changed, given)
@@ -148,5 +148,5 @@ def search_members(realm: Realm, organization: Document, asked: dict[str, str]) 
     return sorted(found, key=lambda pair: str(pair[1]["username"]))
 
 
-def member_page(member: Document, user: Document, *, brief: bool) -> dict[str, Any]:
-    return user_page(user, brief=brief) | {"membershipType": member["kind"]}
+def member_page(realm: Realm, member: Document, user: Document, *, brief: bool) -> dict[str, Any]:
+    return user_page(realm, user, brief=brief) | {"membershipType": member["kind"]}

@@ -71,8 +71,10 @@ def take_credential(realm: Realm, user: Document, credential: Document) -> None:
 
 
 def change_user(realm: Realm, user: Document, given: Document) -> None:
-    """PUT: merges the fields that are given."""
+    """PUT: merges the fields that are given; with attributes among them the names that are not are lost."""
     email = text_of(given["email"]).lower() if given.get("email") is not None else None
+    if given.get("attributes") is not None and not email:
+        raise _profile_error("email", "error-user-attribute-required")
     _check_profile(given)
     if email and any(row["id"] != user["id"] for row in realm.users.by("email", email)) and not realm.settings["duplicateEmailsAllowed"]:
         raise message(409, "User exists with same email")
@@ -89,6 +91,9 @@ def change_user(realm: Realm, user: Document, given: Document) -> None:
     user.update(pick(given, "firstName", "lastName", "enabled", "emailVerified"))
     if given.get("attributes") is not None:
         user["attributes"] = declared_attributes(realm, given["attributes"])
+        for name in ("firstName", "lastName"):
+            if given.get(name) is None:
+                user.pop(name, None)
     if given.get("requiredActions") is not None:
         user["requiredActions"] = known_actions(realm, given["requiredActions"])
     for credential in given.get("credentials") or []:
@@ -123,12 +128,18 @@ def remove_user(realm: Realm, user: Document) -> None:
     realm.users.remove(user["id"])
 
 
-def user_page(user: Document, *, brief: bool = False) -> Document:
+def is_enabled(realm: Realm, user: Document) -> bool:
+    """Whether the account is enabled, and no organization that manages it is disabled."""
+    managing = {row["organization"] for row in realm.members.by("user", user["id"]) if row["kind"] == "MANAGED"}
+    return bool(user["enabled"]) and all(row["enabled"] for row in realm.memberships(user["id"]) if row["id"] in managing)
+
+
+def user_page(realm: Realm, user: Document, *, brief: bool = False) -> Document:
     """A user's representation, without ``access``."""
     page = pick(user, *BASIC)
     if user["attributes"]:
         page["attributes"] = user["attributes"]
-    page |= pick(user, "enabled", "createdTimestamp")
+    page |= {"enabled": is_enabled(realm, user), "createdTimestamp": user["createdTimestamp"]}
     if brief:
         return page
     actions = {"totp": False, "disableableCredentialTypes": [], "requiredActions": user["requiredActions"]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from glue.sandbox.identity.answers import Document, oauth
 from glue.sandbox.identity.claims import Subject, audience, map_claims
 from glue.sandbox.identity.clients import client_scopes
+from glue.sandbox.identity.people import is_enabled
 from glue.sandbox.identity.scopes import SINGLE, Granted, for_user, named, organizations_for
 from glue.sandbox.identity.sessions import join_client, live_session, seconds_left
 from glue.sandbox.identity.state import Realm, new_id
@@ -117,7 +118,8 @@ def subject_of(realm: Realm, user: Document, client: Document, granted: Granted,
         notes = {"client_id": client["clientId"], "clientHost": "127.0.0.1", "clientAddress": "127.0.0.1"}
         return Subject(realm, user, client, granted, notes=notes)
     place = session["clients"].get(client["id"], {})
-    return Subject(realm, user, client, granted, place.get("organization"), session["organization"], place.get("bound"), session["notes"])
+    notes = session["notes"] | {"acr": place.get("acr", "1")}
+    return Subject(realm, user, client, granted, place.get("organization"), session["organization"], place.get("bound"), notes)
 
 
 def check_token(realm: Realm, token: str) -> Checked | str:
@@ -139,7 +141,7 @@ def check_token(realm: Realm, token: str) -> Checked | str:
         user = realm.users.get(session["user"])
     else:
         user = realm.users.one("service_client", client["id"])
-    if user is None or not user["enabled"]:
+    if user is None or not is_enabled(realm, user):
         return "User disabled"
     if claims["iat"] < max(realm.settings["notBefore"], user["notBefore"]):
         return "Stale token"

@@ -195,6 +195,7 @@ class Page(HTMLParser):
     def __init__(self, text: str, url: str = "") -> None:
         super().__init__()
         self.url, self.language, self.restart, self.switch = url, "", "", ("", {})
+        self.languages: dict[str, str] = {}
         self.id, self.action, self.values, self.links, self.buttons, self.texts = "", None, {}, {}, {}, {}
         self._open: list[str] = []
         self._last_link, self._forms = "", 0
@@ -209,6 +210,8 @@ class Page(HTMLParser):
             self.action, self.form_id = given["action"], given.get("id", "")
         if tag == "input" and given.get("name") and given.get("type") != "checkbox" and self._forms == 1:
             self.values.setdefault(given["name"], given.get("value", ""))
+        if tag == "option" and "kc_locale=" in given.get("value", ""):
+            self.languages[parse_qs(urlsplit(given["value"]).query)["kc_locale"][0]] = given["value"]
         if tag == "option" and "selected" in given:
             self.language = parse_qs(urlsplit(given["value"]).query)["kc_locale"][0]
         if given.get("id") == "reset-login":
@@ -223,7 +226,7 @@ class Page(HTMLParser):
         if tag == "a":
             self._last_link = given["href"]
         if tag not in ("input", "meta", "link", "br"):
-            self._open.append(given.get("id", "") or given.get("class", ""))
+            self._open.append(given.get("id") or given.get("class", "").split(" ")[0])
 
     def handle_endtag(self, tag: str) -> None:
         if self._open and tag not in ("input", "meta", "link", "br"):

@@ -264,7 +264,9 @@ def test_roles_are_made_mapped_and_shown_with_their_parts(provider):
 def test_realm_merges_fields_and_replaces_its_attributes(provider):
     before = provider.admin("GET", "").json()
     assert (
-        provider.admin("PUT", "", {"attributes": {"mark": "one"}, "smtpServer": before["smtpServer"] | {"password": "p"}}).status_code
+        provider.admin(
+            "PUT", "", {"attributes": {"mark": "one"}, "smtpServer": before["smtpServer"] | {"auth": "true", "user": "u", "password": "p"}}
+        ).status_code
         == 204
     )
     row = provider.admin("GET", "").json()
@@ -393,7 +395,7 @@ def test_authorization_endpoint_names_what_is_wrong(provider):
 def test_another_address_can_be_used_on_the_password_page(provider, visitor):
     _, email = provider.person()
     provider.organization()
-    visitor.go(Login(provider).url(login_hint="first@people.test"))
+    visitor.go(Login(provider).url()).submit(username="first@people.test")
     visitor.go(visitor.page.restart)
     assert visitor.page.id == "login-login-username"
     visitor.submit(username="").submit(username=email).submit(password=PASSWORD)

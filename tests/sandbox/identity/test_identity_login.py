@@ -120,7 +120,8 @@ def test_plain_scope_shows_the_persons_organizations_before_the_password(provide
 
 def test_choosing_a_disabled_organization_shows_the_choice_again(provider, visitor):
     user, email = provider.person()
-    provider.organization(user)
+    for _ in range(2):
+        provider.organization(user)
     disabled, alias = provider.organization(user)
     body = provider.admin("GET", f"/organizations/{disabled}").json()
     provider.admin("PUT", f"/organizations/{disabled}", body | {"enabled": False})
@@ -153,7 +154,32 @@ def test_page_of_another_browser_cannot_be_used(provider, visitor):
 def test_language_asked_for_is_chosen_on_the_page_and_kept(provider, visitor):
     visitor.go(Login(provider).url(ui_locales="de"))
     assert visitor.page.language == "de"
-    visitor.go(Login(provider).url(kc_locale="fr"))
+    visitor.go(visitor.page.languages["fr"])
     assert visitor.cookies["KEYCLOAK_LOCALE"] == "fr"
     visitor.go(Login(provider).url())
     assert visitor.page.language == "fr"
+
+
+def test_organization_is_chosen_silently_when_only_one_is_enabled(provider, visitor):
+    user, email = provider.person()
+    _, alias = provider.organization(user)
+    disabled, _ = provider.organization(user)
+    row = provider.admin("GET", f"/organizations/{disabled}").json()
+    provider.admin("PUT", f"/organizations/{disabled}", row | {"enabled": False})
+    login = Login(provider)
+    visitor.go(login.url("openid organization", login_hint=email)).submit(password=PASSWORD)
+    claims = provider.claims(login.redeem(visitor.answer["code"]).json()["access_token"])
+    assert list(claims["organization"]) == [alias]
+
+
+def test_login_without_a_password_has_the_lowest_acr(provider, sign_in):
+    _, email = provider.person()
+    visitor, first = sign_in(email)
+    _, second = sign_in(email, visitor=visitor)
+    assert [provider.claims(tokens["id_token"])["acr"] for tokens in (first, second)] == ["1", "0"]
+
+
+def test_hint_at_a_disabled_person_asks_for_both_and_tells_nothing(provider, visitor):
+    _, email = provider.person(enabled=False)
+    visitor.go(Login(provider).url(login_hint=email))
+    assert {"username", "password"} <= set(visitor.page.values)

@@ -1,5 +1,7 @@
 """Tokens, sessions and what introspection says when the world changes."""
 
+from identity_driver import PASSWORD
+
 
 def test_reused_refresh_token_kills_the_session(provider):
     client, (_, email) = provider.script(), provider.person()
@@ -132,8 +134,11 @@ def test_managed_members_of_a_disabled_organization_are_locked_out(provider, vis
     organization, _ = provider.organization()
     provider.admin("POST", f"/organizations/{organization}/members/invite-user", data={"email": "locked-out@people.test"})
     visitor.go(provider.mail.link("locked-out@people.test")).submit(email="locked-out@people.test", firstName="A", lastName="B")
+    visitor.go(provider.mail.link("locked-out@people.test", count=2))
+    visitor.submit(**{"password-new": PASSWORD, "password-confirm": PASSWORD})
     body = provider.admin("GET", f"/organizations/{organization}").json()
     provider.admin("PUT", f"/organizations/{organization}", body | {"enabled": False})
     client = provider.script()
-    form = {"client_id": client[0], "client_secret": client[1], "username": "locked-out@people.test", "password": "x"}
+    form = {"client_id": client[0], "client_secret": client[1], "username": "locked-out@people.test", "password": PASSWORD}
     assert provider.token(grant_type="password", **form).json()["error_description"] == "Account disabled"
+    assert provider.admin("GET", "/users?email=locked-out@people.test").json()[0]["enabled"] is False

@@ -80,7 +80,7 @@ def get_service_account(call: Call) -> Response:
     user = call.realm.users.one("service_client", row["id"])
     if user is None:
         raise error(400, f"Service account not enabled for the client '{row['clientId']}'")
-    return answer(user_page(user))
+    return answer(user_page(call.realm, user))
 
 
 def list_client_scopes(call: Call, *, kind: str) -> Response:

@@ -83,7 +83,7 @@ def list_group_members(call: Call) -> Response:
         if member and user:
             pairs.append((member, user))
     pairs.sort(key=lambda pair: str(pair[1]["username"]))
-    return answer([orgs.member_page(*pair, brief=brief) for pair in call.page(pairs, 100)])
+    return answer([orgs.member_page(call.realm, *pair, brief=brief) for pair in call.page(pairs, 100)])
 
 
 def join_group(call: Call) -> Response:

@@ -82,7 +82,7 @@ def list_members(call: Call) -> Response:
     row = readable_with_members(call)
     brief = call.asked.get("briefRepresentation") != "false"
     pairs = call.page(orgs.search_members(call.realm, row, call.asked), 10)
-    return answer([orgs.member_page(*pair, brief=brief) for pair in pairs])
+    return answer([orgs.member_page(call.realm, *pair, brief=brief) for pair in pairs])
 
 
 def readable_with_members(call: Call) -> Document:
@@ -102,7 +102,9 @@ def count_members(call: Call) -> Response:
 
 
 def get_member(call: Call) -> Response:
-    return answer(orgs.member_page(*orgs.require_member(call.realm, readable_with_members(call), call.parts["user"]), brief=False))
+    return answer(
+        orgs.member_page(call.realm, *orgs.require_member(call.realm, readable_with_members(call), call.parts["user"]), brief=False)
+    )
 
 
 def add_member(call: Call) -> Response:

@@ -29,7 +29,7 @@ def list_users(call: Call) -> Response:
     call.require((*READ_USERS, "query-users"))
     rows = call.page(people.search_users(call.realm, call.asked), 100) if call.may(READ_USERS) else []
     brief, access = call.asked.get("briefRepresentation") == "true", {"access": {"manage": call.may(WRITE_USERS)}}
-    return answer([people.user_page(row, brief=brief) | access for row in rows])
+    return answer([people.user_page(call.realm, row, brief=brief) | access for row in rows])
 
 
 def count_users(call: Call) -> Response:
@@ -50,7 +50,10 @@ def add_user(call: Call) -> Response:
 def get_user(call: Call) -> Response:
     manage = call.may(WRITE_USERS)
     access = {"manageGroupMembership": manage, "resetPassword": manage, "view": True, "mapRoles": manage}
-    return answer(people.user_page(_reading(call)) | {"access": access | {"impersonate": "impersonation" in call.rights, "manage": manage}})
+    return answer(
+        people.user_page(call.realm, _reading(call))
+        | {"access": access | {"impersonate": "impersonation" in call.rights, "manage": manage}}
+    )
 
 
 def change_user(call: Call) -> Response:

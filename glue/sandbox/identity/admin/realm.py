@@ -64,6 +64,8 @@ def change_realm(call: Call) -> Response:
         }
     if settings.get("supportedLocales"):
         settings["supportedLocales"] = sorted(settings["supportedLocales"])
+    if str(settings["smtpServer"].get("auth", "false")).lower() != "true":  # a name and password that are not used are not kept
+        settings["smtpServer"] = {name: value for name, value in settings["smtpServer"].items() if name not in ("user", "password")}
     call.realm.keep_settings(settings)
     call.note("UPDATE", "REALM", None, stripped(given))
     return done()

@@ -5,8 +5,8 @@ import re
 from starlette.responses import Response
 
 from glue.sandbox.identity.answers import Document, Refusal
-from glue.sandbox.identity.browser.flow import advance, keep, next_action, registration_page, signed_in, start_login, with_params
-from glue.sandbox.identity.browser.steps import take_username
+from glue.sandbox.identity.browser.flow import advance, keep, must_pick, next_action, registration_page, signed_in, start_login, with_params
+from glue.sandbox.identity.browser.steps import take_hint
 from glue.sandbox.identity.browser.visits import Problem, Visit
 from glue.sandbox.identity.clients import fits_redirect
 from glue.sandbox.identity.events import note_event
@@ -39,8 +39,6 @@ def authorize(visit: Visit) -> Response:
         grant(realm, client, given.get("scope"))
     except Refusal as refusal:
         return refuse("invalid_scope", str((refusal.body or {})["error_description"]))
-    if given.get("kc_locale"):
-        visit.set_cookie("KEYCLOAK_LOCALE", given["kc_locale"])
     session, prompt = signed_in(visit), (given.get("prompt") or "").split()
     fields = {name: given.get(name) for name in ("redirect_uri", "state", "nonce")} | {"scope": given.get("scope", ""), "mode": mode}
     fields |= {"challenge": given.get("code_challenge"), "challenge_method": given.get("code_challenge_method")}
@@ -48,17 +46,17 @@ def authorize(visit: Visit) -> Response:
         if not realm.settings["registrationAllowed"]:
             raise Problem("Registration not allowed", client=client)
         return registration_page(visit, start_login(visit, client, "registration", **fields))
-    login = start_login(visit, client, "authenticate", **fields)
+    login = start_login(visit, client, "authenticate", hint=given.get("login_hint"), **fields)
     user = realm.users.get(session["user"]) if session else None
     if user:
         keep(realm, login, user=user["id"], attempted=user["username"], proved="login" not in prompt, sso="login" not in prompt)
     if "none" in prompt:
-        if user is None or not login["proved"]:
+        if user is None or not login["proved"] or must_pick(realm, login, user):
             return refuse("login_required")
         if next_action(realm, login, user):
             return refuse("interaction_required")
     if user is None and given.get("login_hint"):
-        return take_username(visit, login, client, given["login_hint"])
+        return take_hint(visit, login)
     again = {"alert": "Please re-authenticate to continue", "alert_kind": "info"} if user and not login["proved"] else {}
     return advance(visit, login, **again)
 

@@ -9,7 +9,7 @@ from glue.sandbox.identity import mails
 from glue.sandbox.identity.answers import Document, builtin
 from glue.sandbox.identity.browser.visits import BACK, BROWSER_TAB, IDENTITY, Problem, Visit, back_link
 from glue.sandbox.identity.events import note_event
-from glue.sandbox.identity.grants import in_disabled_organization
+from glue.sandbox.identity.people import is_enabled
 from glue.sandbox.identity.scopes import SINGLE
 from glue.sandbox.identity.sessions import join_client, live_session, start_session
 from glue.sandbox.identity.state import Realm, new_id, new_word, pick
@@ -19,7 +19,7 @@ SUPPORTED = ("VERIFY_EMAIL", "UPDATE_PASSWORD")
 BLANK: Document = {
     "user": None, "attempted": None, "proved": False, "sso": False, "organization": None, "picked": False, "remember": False,
     "redirect_uri": None, "state": None, "nonce": None, "scope": "", "challenge": None, "challenge_method": None, "mode": "query",
-    "invitation": None, "device": None, "consented": False, "ending": None, "actions": [], "mailed": None,
+    "hint": None, "invitation": None, "device": None, "consented": False, "ending": None, "actions": [], "mailed": None,
 }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def signed_in(visit: Visit) -> Document | None:
     claims = visit.realm.keys.unseal(visit.cookies.get(IDENTITY, ""))
     session = live_session(visit.realm, claims["sid"]) if claims and claims.get("typ") == "Serialized-ID" else None
     user = visit.realm.users.get(session["user"]) if session else None
-    return session if user and user["enabled"] else None
+    return session if user and is_enabled(visit.realm, user) else None
 
 
 def advance(visit: Visit, login: Document, **told: Any) -> Response:
@@ -89,7 +89,7 @@ def advance(visit: Visit, login: Document, **told: Any) -> Response:
             return login_page(visit, login, ask_username=not login["sso"], ask_password=True, **told)
         if login["attempted"] is None:
             return login_page(visit, login, ask_username=True, ask_password=False, **told)
-        if user and _must_pick(realm, login, user):
+        if user and must_pick(realm, login, user):
             return picker_page(visit, login, user)
         return login_page(visit, login, ask_username=False, ask_password=True, **told)
     if user is None:
@@ -98,7 +98,7 @@ def advance(visit: Visit, login: Document, **told: Any) -> Response:
     action = next_action(realm, login, user)
     if action:
         return visit.leave(action_url(visit, login, "required-action", execution=action))
-    if _must_pick(realm, login, user):
+    if must_pick(realm, login, user):
         return picker_page(visit, login, user)
     if login["device"] and not login["consented"]:
         return consent_page(visit, login, client)
@@ -106,7 +106,7 @@ def advance(visit: Visit, login: Document, **told: Any) -> Response:
 
 
 def refuse_disabled(realm: Realm, user: Document, client: Document | None) -> None:
-    if not user["enabled"] or in_disabled_organization(realm, user):
+    if not is_enabled(realm, user):
         raise Problem("Account is disabled, contact your administrator.", client=client)
 
 
@@ -123,8 +123,9 @@ def next_action(realm: Realm, login: Document, user: Document) -> str | None:
     return order[0] if order else None
 
 
-def _must_pick(realm: Realm, login: Document, user: Document) -> bool:
-    return SINGLE in login["scope"].split() and not login["picked"] and len(realm.memberships(user["id"])) > 1
+def must_pick(realm: Realm, login: Document, user: Document) -> bool:
+    choices = [row for row in realm.memberships(user["id"]) if row["enabled"]]
+    return SINGLE in login["scope"].split() and not login["picked"] and len(choices) > 1
 
 
 def login_page(visit: Visit, login: Document, *, ask_username: bool, ask_password: bool, **told: Any) -> Response:
@@ -244,7 +245,7 @@ def _finish(visit: Visit, login: Document, user: Document, client: Document) -> 
     chosen = login["organization"]
     if chosen or len(aliases) == 1:
         session["organization"] = chosen or aliases[0]
-    join_client(realm, session, client, organization=chosen, bound=None)
+    join_client(realm, session, client, organization=chosen, bound=None, acr="0" if login["sso"] else "1")
     told = {"auth_method": "openid-connect", "username": user["username"], "code_id": session["id"], "consent": "no_consent_required"}
     if not login["device"]:
         told |= {"response_type": "code", "redirect_uri": login["redirect_uri"], "response_mode": login["mode"]}

@@ -36,6 +36,7 @@ def browser_routes(realm: Realm) -> list[Route]:
             )
             try:
                 with realm.store.transaction():
+                    visit.remember_locale()
                     response = step(visit)
                 for errand in visit.errands:
                     await errand

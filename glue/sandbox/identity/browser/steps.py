@@ -10,6 +10,7 @@ from glue.sandbox.identity.browser.flow import (
     action_url,
     advance,
     keep,
+    login_page,
     next_action,
     open_login,
     refuse_disabled,
@@ -30,8 +31,6 @@ def authenticate(visit: Visit) -> Response:
     login, client = open_login(visit)
     form, realm = visit.form, visit.realm
     if visit.method == "GET":
-        if visit.query.get("kc_locale"):
-            visit.set_cookie("KEYCLOAK_LOCALE", visit.query["kc_locale"])
         return advance(visit, login)
     if form.get("rememberMe"):
         keep(realm, login, remember=True)
@@ -44,11 +43,10 @@ def authenticate(visit: Visit) -> Response:
         if "username" in form:
             keep(realm, login, attempted=form["username"].strip(), user=(people.find_login(realm, form["username"]) or {}).get("id"))
         return _take_password(visit, login, client, form["password"])
-    return take_username(visit, login, client, form.get("username", ""))
+    return _take_username(visit, login, client, form.get("username", ""))
 
 
-def take_username(visit: Visit, login: Document, client: Document, name: str) -> Response:
-    """A name typed or hinted at; whether there is such a person shows later, if at all."""
+def _take_username(visit: Visit, login: Document, client: Document, name: str) -> Response:
     name = name.strip()
     if not name:
         return advance(
@@ -62,6 +60,15 @@ def take_username(visit: Visit, login: Document, client: Document, name: str) ->
     if user:
         refuse_disabled(visit.realm, user, client)
     keep(visit.realm, login, attempted=name, user=user["id"] if user else None)
+    return advance(visit, login)
+
+
+def take_hint(visit: Visit, login: Document) -> Response:
+    """A name that the application knows already; of a disabled person nothing is told before the password."""
+    user = people.find_login(visit.realm, login["hint"])
+    if user and not people.is_enabled(visit.realm, user):
+        return login_page(visit, login, ask_username=True, ask_password=True, username=login["hint"])
+    keep(visit.realm, login, attempted=login["hint"].strip(), user=user["id"] if user else None)
     return advance(visit, login)
 
 
@@ -98,7 +105,7 @@ def restart(visit: Visit) -> Response:
     """Another address: the login begins anew."""
     login, _ = open_login(visit)
     keep(visit.realm, login, kind="authenticate", user=None, attempted=None, proved=False, sso=False, picked=False, organization=None)
-    return advance(visit, login)
+    return take_hint(visit, login) if login["hint"] else advance(visit, login)
 
 
 def password_errors(visit: Visit, user: Document, password: str, again: str, *, at: str) -> dict[str, str]:
@@ -125,8 +132,9 @@ def required_action(visit: Visit) -> Response:
             send_verification(visit, login, user)
         elif "resend" in visit.query:
             alert = f"You must wait {RESEND_SECONDS} seconds before resending the verification email."
-        again = action_url(visit, login, "required-action", execution="VERIFY_EMAIL", resend="1")
-        return visit.show("verify-email.html", "login-verify-email", "Email verification", action=again, email=user["email"], alert=alert)
+        here = action_url(visit, login, "required-action", execution="VERIFY_EMAIL")
+        shown = {"action": here, "resend": f"{here}&resend=1", "email": user["email"], "alert": alert}
+        return visit.show("verify-email.html", "login-verify-email", "Email verification", **shown)
     if action not in SUPPORTED:
         raise Problem(f"The identity sandbox does not imitate the required action {action}.", status=501, client=client)
     errors: dict[str, str] = {}
@@ -189,7 +197,7 @@ def reset_credentials(visit: Visit) -> Response:
             errors=errors,
         )
     user = people.find_login(realm, name)
-    if user and user["enabled"] and user.get("email"):
+    if user and people.is_enabled(realm, user) and user.get("email"):
         seconds = realm.settings["actionTokenGeneratedByUserLifespan"]
         claims = action_claims(
             realm, user, "reset-credentials", seconds, azp=client["clientId"], asid=f"{login['root']}.{login['id']}.{login['client']}"

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import jinja2
 from starlette.responses import HTMLResponse, Response
@@ -67,12 +66,22 @@ class Visit:
         self.set_cookie(name, "", seconds=0)
         self.cookies.pop(name)
 
+    def remember_locale(self) -> None:
+        """Keep the language chosen on a page."""
+        if self.query.get("kc_locale") and "login-actions" in self.url:
+            self.set_cookie("KEYCLOAK_LOCALE", self.query["kc_locale"])
+
     def locale(self) -> str:
         """The language asked for, among those that the realm has."""
         settings = self.realm.settings
         known = settings.get("supportedLocales") or ["en"]
         header = [part.split(";")[0].strip() for part in self.languages.split(",")]
-        asked = [self.given.get("kc_locale"), self.cookies.get("KEYCLOAK_LOCALE"), *(self.given.get("ui_locales") or "").split(), *header]
+        asked = [
+            self.query.get("kc_locale") if "login-actions" in self.url else None,
+            self.cookies.get("KEYCLOAK_LOCALE"),
+            *(self.given.get("ui_locales") or "").split(),
+            *header,
+        ]
         found = next((locale for word in asked if word for locale in known if locale in (word, word.split("-")[0])), None)
         return str(found or settings.get("defaultLocale") or "en")
 
@@ -81,7 +90,7 @@ class Visit:
         realm = self.realm
         values.setdefault("errors", {})
         values.setdefault("alert_kind", "error" if values.get("alert") else "")
-        locales = self._locales() if status == 200 and template != "message.html" else []
+        locales = self._locales(values.get("action") or self.url) if status == 200 and template != "message.html" else []
         text = (
             _environment()
             .get_template(template)
@@ -119,16 +128,13 @@ class Visit:
         """A redirect."""
         return self._finish(Response(status_code=302, headers={"location": url}))
 
-    def _locales(self) -> list[Document]:
+    def _locales(self, here: str) -> list[Document]:
+        """The choice of languages; ``here`` is an address that shows the same step again."""
         if not self.realm.settings["internationalizationEnabled"]:
             return []
-        chosen = self.locale()
-        rest = {name: value for name, value in self.query.items() if name != "kc_locale"}
+        chosen, mark = self.locale(), "&" if "?" in here else "?"
         names = self.realm.settings.get("supportedLocales") or []
-        return [
-            {"name": LANGUAGES.get(name, name), "chosen": name == chosen, "url": f"{self.url}?{urlencode(rest | {'kc_locale': name})}"}
-            for name in names
-        ]
+        return [{"name": LANGUAGES.get(name, name), "chosen": name == chosen, "url": f"{here}{mark}kc_locale={name}"} for name in names]
 
     def _finish(self, response: Response) -> Response:
         response.headers["cache-control"] = "no-store, must-revalidate, max-age=0"
