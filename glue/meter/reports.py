@@ -104,6 +104,15 @@ class Reports:
                 totals[day, value] = kind.combine(before[0], units), before[1] + events
         return [DayUsage(day, value, as_decimal(units), events) for (day, value), (units, events) in sorted(totals.items())]
 
+    def stranded(self, *, limit: int = 200) -> list[Body]:
+        """Folds that fit into no open period: tenant, meter, units, reason; newest first, of all tenants."""
+        query = sa.select(FOLDS).where(FOLDS.c.state == "stranded").order_by(FOLDS.c.created_at.desc()).limit(limit)
+        with self._database.engine.connect() as connection:
+            return [
+                {"tenant": row.tenant_id, "meter": row.meter, "units": as_decimal(row.units), "reason": row.reason}
+                for row in connection.execute(query)
+            ]
+
     def trace_line(self, tenant: str, meter: str, *, from_at: datetime, to_at: datetime) -> list[TracedFold]:
         """What an invoice line of a meter and time span consists of: events sent to Lago, and the facts in each.
 
