@@ -1,5 +1,6 @@
 """A Lago sandbox of its own for these tests, a receiver of webhooks, and a small client."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
+from glue.sandbox.clock import VirtualClock, parse_instant
+from glue.sandbox.lago.server import assemble
+from glue.sandbox.serving import bind
 from tests.fixtures_sandbox import running_sandbox
 
 NOON = "2027-01-15T12:00:00Z"
@@ -131,8 +136,30 @@ def lago_factory() -> Iterator[Callable[..., Lago]]:
 
 
 @pytest.fixture(scope="session")
-def shared_lago(lago_factory: Callable[..., Lago]) -> Lago:
-    return lago_factory()
+def shared_lago() -> Iterator[Lago]:
+    """A sandbox in this process, on its own thread."""
+    sockets = bind(0), bind(0)
+    url, control_url = (f"http://127.0.0.1:{socket.getsockname()[1]}" for socket in sockets)
+    clock = VirtualClock()
+    clock.set(parse_instant(NOON))
+    sandbox = assemble(clock, None, url=url, control_url=control_url)
+    servers = [uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")) for app in (sandbox.api, sandbox.control)]
+
+    async def serve() -> None:
+        beat = asyncio.create_task(sandbox.runner.beat())
+        await asyncio.gather(*(server.serve([socket]) for server, socket in zip(servers, sockets, strict=True)))
+        beat.cancel()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    while not all(server.started for server in servers):
+        time.sleep(0.01)
+    lago = Lago(sandbox.ready)
+    yield lago
+    lago.close()
+    for server in servers:
+        server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture
