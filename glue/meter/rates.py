@@ -14,7 +14,7 @@ class Rate:
 
     def allows(self, address: str, now: float) -> bool:
         """Whether the address may try at ``now`` (seconds); asking costs nothing."""
-        return self._due.get(address, now) - now < self._slack
+        return max(0.0, self._due.get(address, now) - now) + self._step <= self._slack
 
     def spend(self, address: str, now: float) -> None:
         """Count one try."""
