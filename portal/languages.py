@@ -7,7 +7,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
@@ -80,6 +80,10 @@ class Writer:
 
     def day(self, value: date | datetime | None) -> str:
         return "–" if value is None else format_date(value, format="medium", locale=self.locale)
+
+    def short_day(self, value: date) -> str:
+        """Day and month, for an axis."""
+        return format_skeleton("MMMd", value, locale=self.locale)
 
     def moment(self, value: datetime | None) -> str:
         """Date and time, in UTC and said so."""

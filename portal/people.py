@@ -74,8 +74,16 @@ class Person:
     def must(self, *roles: Role) -> None:
         """Raises NotAllowed unless ``may``."""
         if not self.may(*roles):
-            wanted = " or ".join(["admin", *(str(role) for role in roles)])
-            raise NotAllowed(f"This needs the role {wanted}.", remedy="Ask an admin of your organization.")
+            raise NotAllowed("This needs a role that you do not have.", remedy="Ask an admin of your organization.")
+
+    def may_see(self, *roles: Role) -> bool:
+        """Whether pages of these roles are shown: to those who may act there, and to an operator who looks on."""
+        return self.acting or self.may(*roles)
+
+    def must_see(self, *roles: Role) -> None:
+        """Raises NotAllowed unless ``may_see``."""
+        if not self.may_see(*roles):
+            raise NotAllowed("This needs a role that you do not have.", remedy="Ask an admin of your organization.")
 
 
 class People:

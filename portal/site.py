@@ -2,17 +2,19 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from glue.errors import BadInput
 from glue.rules.facts import Role
+from portal.known import Known
 from portal.languages import LOCALES, Writer, accepted, choose
 from portal.people import People, Person
 from portal.rendering import Flash, FormState, Frame, NavItem, render
 
+FormText = Annotated[str, Form()]
 _CUSTOMER_NAV = (
     ("overview", "Overview", "/", "home", ()),
     ("plan", "Plan", "/plan", "plan", ()),
@@ -43,9 +45,10 @@ _OPERATOR_NAV = (
 class Site:
     """One per process; pages get it and the services."""
 
-    def __init__(self, *, product: str, people: People) -> None:
+    def __init__(self, *, product: str, people: People, known: Known) -> None:
         self.product = product
         self.people = people
+        self.known = known
 
     def locale(self, request: Request, person: Person | None = None) -> str:
         """The language chosen here, else the person's in Keycloak, else the browser's."""
@@ -100,9 +103,9 @@ class Site:
         """An empty form, or one filled with ``values``."""
         return FormState(values=values, nonce=secrets.token_urlsafe(12))
 
-    def wrong(self, values: dict[str, str], error: BadInput, *, nonce: str = "") -> FormState:
-        """The form again, with what was typed and the problem beside its field."""
-        return FormState(values=values, problems={error.field: error.detail}, nonce=nonce or secrets.token_urlsafe(12))
+    def wrong(self, values: dict[str, str], error: BadInput, *, say: Callable[[str], str], nonce: str = "") -> FormState:
+        """The form again, with what was typed and the problem beside its field, in the person's language."""
+        return FormState(values=values, problems={error.field: say(error.detail)}, nonce=nonce or secrets.token_urlsafe(12))
 
     def once(self, request: Request, nonce: str, action: Callable[[], str]) -> Response:
         """Do ``action`` (which returns where to go on) unless this very form was sent before; then go there again."""
@@ -124,7 +127,7 @@ class Site:
         return LOCALES
 
     def _customer_nav(self, writer: Writer, person: Person, current: str) -> list[NavItem]:
-        shown = [item for item in _CUSTOMER_NAV if not item[4] or person.acting or person.may(*item[4])]
+        shown = [item for item in _CUSTOMER_NAV if not item[4] or person.may_see(*item[4])]
         nav = [NavItem(writer.text(label), href, icon, current=key == current) for key, label, href, icon, _ in shown]
         if person.operator and not person.acting:
             nav.append(NavItem(writer.text("Operator page"), "/operator", "tenants", heading=writer.text("Operations")))

@@ -1,1 +1,21 @@
 """A module per page: authorize, read, build the context, render."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from glue.wiring import Services
+from portal.pages import events, licenses, overview, plan, privacy, programs, team, usage, welcome
+from portal.site import Site
+
+PAGES: tuple[Callable[[Site, Services], APIRouter], ...] = (
+    overview.routes,
+    welcome.routes,
+    plan.routes,
+    usage.routes,
+    licenses.routes,
+    team.routes,
+    programs.routes,
+    events.routes,
+    privacy.routes,
+)

@@ -4,9 +4,8 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from glue.actions.drafts import Drafts
@@ -18,7 +17,7 @@ from glue.wiring import Services
 from portal.people import Person
 from portal.prices import PriceCard, price_cards
 from portal.rendering import FormState
-from portal.site import Site
+from portal.site import FormText, Site
 
 STEPS = ("organization", "plan", "billing", "confirm")
 COUNTRIES = {"AT": "Austria", "BE": "Belgium", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland", "DE": "Germany", "DK": "Denmark", "ES": "Spain", "FI": "Finland", "FR": "France", "GB": "United Kingdom", "IE": "Ireland", "IT": "Italy", "LU": "Luxembourg", "MX": "Mexico", "NL": "Netherlands", "NO": "Norway", "PL": "Poland", "PT": "Portugal", "SE": "Sweden", "US": "United States"}  # fmt: skip
@@ -37,14 +36,6 @@ class WelcomePage:
     chosen: PriceCard | None
     countries: tuple[tuple[str, str], ...]
     by_invoice: bool
-
-
-@dataclass(frozen=True)
-class WaitPage:
-    """Shown while the three systems are told."""
-
-    name: str
-    problem: str
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -92,23 +83,23 @@ def routes(site: Site, services: Services) -> APIRouter:
         return show(request, person, step, FormState(values=defaults | answers, nonce=nonce), answers)
 
     @router.post("/organization")
-    def name_organization(request: Request, name: Annotated[str, Form()] = "") -> Response:
+    def name_organization(request: Request, name: FormText = "") -> Response:
         return keep(request, "organization", {"name": name.strip()})
 
     @router.post("/plan")
-    def choose_plan(request: Request, tier: Annotated[str, Form()] = "") -> Response:
+    def choose_plan(request: Request, tier: FormText = "") -> Response:
         return keep(request, "plan", {"tier": tier})
 
     @router.post("/billing")
     def give_billing(
         request: Request,
-        legal_name: Annotated[str, Form()] = "",
-        billing_email: Annotated[str, Form()] = "",
-        line1: Annotated[str, Form()] = "",
-        zipcode: Annotated[str, Form()] = "",
-        city: Annotated[str, Form()] = "",
-        country: Annotated[str, Form()] = "",
-        tax_id: Annotated[str, Form()] = "",
+        legal_name: FormText = "",
+        billing_email: FormText = "",
+        line1: FormText = "",
+        zipcode: FormText = "",
+        city: FormText = "",
+        country: FormText = "",
+        tax_id: FormText = "",
     ) -> Response:
         given = {
             "legal_name": legal_name,
@@ -128,13 +119,20 @@ def routes(site: Site, services: Services) -> APIRouter:
         try:
             _check(step, given, services)
         except BadInput as error:
-            return show(request, person, step, site.wrong(answers | given, error, nonce=nonce), answers, status=422)
+            return show(
+                request,
+                person,
+                step,
+                site.wrong(answers | given, error, say=site.writer(request, person).text, nonce=nonce),
+                answers,
+                status=422,
+            )
         drafts.keep(person.subject, given, new_nonce=secrets.token_urlsafe(12))
         following = STEPS[STEPS.index(step) + 1]
         return RedirectResponse(f"/welcome/{following}", 303)
 
     @router.post("/confirm")
-    def confirm(request: Request, nonce: Annotated[str, Form()] = "") -> Response:
+    def confirm(request: Request, nonce: FormText = "") -> Response:
         """Become a customer. Sent twice, it is one customer."""
         person = site.people.get_signed_in(request)
         kept_nonce, answers = drafts.read(person.subject)
