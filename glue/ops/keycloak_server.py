@@ -140,7 +140,7 @@ def _launch_ready(home: Path, realm: str, port: int, management_port: int) -> Pr
             process.wait_until_ready(realm)
         except Unavailable as error:
             process.stop()
-            if attempt == 2 or (port and management_port) or "already" not in error.detail:
+            if attempt == 2 or (port and management_port) or "Address already in use" not in error.detail:
                 raise
         except BaseException:
             process.stop()

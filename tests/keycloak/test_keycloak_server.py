@@ -1,0 +1,98 @@
+"""Starting and stopping: two at once do not meet, data stay where a home is named, errors say what to do."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from glue.errors import ConfigInvalid, Unavailable
+from glue.ops.keycloak_server import Running, start
+
+ROOT = Path(__file__).parents[2]
+REALM_FOLDER = ROOT / "keycloak-realm"
+pytestmark = [pytest.mark.keycloak, pytest.mark.timeout(400), pytest.mark.usefixtures("keycloak_installed")]
+
+
+def token_of(server: Running) -> dict:
+    form = {"grant_type": "client_credentials", "client_id": server.service_client_id, "client_secret": server.service_client_secret}
+    return httpx.post(f"{server.issuer}/protocol/openid-connect/token", data=form).json()
+
+
+def organizations(server: Running) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token_of(server)['access_token']}"}
+    return httpx.Client(base_url=f"{server.url}/admin/realms/glue/organizations", headers=headers)
+
+
+def test_two_at_once_do_not_meet_and_a_home_keeps_its_data(tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        values = [
+            {"GLUE_KEYCLOAK__SERVICE_CLIENT_SECRET": f"service-secret-{n}", "GLUE_PUBLIC_URL": f"http://localhost:{n}"} for n in (1, 2)
+        ]
+        first, second = pool.map(lambda n: start(realm_folder=REALM_FOLDER, values=values[n], home=tmp_path / str(n)), (0, 1))
+    with first, second:
+        assert (first.service_client_secret, second.service_client_secret) == ("service-secret-1", "service-secret-2")
+        with organizations(first) as ours, organizations(second) as theirs:
+            assert ours.post("", json={"name": "Acme", "alias": "acme"}).status_code == 201
+            assert theirs.get("").json() == []
+        foreign = httpx.post(
+            f"{second.issuer}/protocol/openid-connect/token",
+            data={"grant_type": "client_credentials", "client_id": "glue-service", "client_secret": "service-secret-1"},
+        )
+        assert foreign.status_code == 401
+        with pytest.raises(Unavailable, match="may be already in use"):
+            start(realm_folder=REALM_FOLDER, home=tmp_path / "0")
+    assert first.process is not None
+    assert first.process.popen.poll() is not None
+    with start(realm_folder=REALM_FOLDER, home=tmp_path / "0") as again, organizations(again) as ours:
+        assert again.service_client_secret == "service-secret-1"
+        assert [row["alias"] for row in ours.get("").json()] == ["acme"]
+        assert (tmp_path / "0").stat().st_mode & 0o077 == 0
+
+
+def test_everything_listens_on_loopback_only(keycloak):
+    address = next(iter(socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)))[4][0]
+    if address.startswith("127."):
+        pytest.skip("this machine has no other address")
+    for url in (keycloak.url, keycloak.management_url):
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((address, int(url.rpartition(":")[2])), timeout=2)
+
+
+def test_health_and_metrics_answer(keycloak):
+    assert httpx.get(f"{keycloak.management_url}/health/ready").json()["status"] == "UP"
+    assert "jvm_memory" in httpx.get(f"{keycloak.management_url}/metrics").text
+
+
+def test_taken_port_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable, match="Address already in use"):
+        start(realm_folder=REALM_FOLDER, port=taken.getsockname()[1])
+
+
+def test_realm_that_keycloak_refuses_is_told_with_its_reason(tmp_path):
+    (tmp_path / "themes").mkdir()
+    (tmp_path / "x-realm.json").write_text(json.dumps({"realm": "x", "clients": [{"clientId": "a", "defaultClientScopes": 7}]}))
+    with pytest.raises(ConfigInvalid, match="did not import"):
+        start(realm_folder=tmp_path)
+
+
+def test_command_prints_one_line_and_stops_on_a_signal():
+    words = [sys.executable, "-m", "glue", "keycloak", "start", "--json", "--realm-folder", str(REALM_FOLDER)]
+    environment = os.environ | {"GLUE_KEYCLOAK__API_CLIENT_SECRET": "given-api-secret"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=60)
+    assert rest == ""
+    assert facts["api_client_secret"] == "given-api-secret"
+    assert {"url", "realm", "issuer", "admin_client_id", "admin_client_secret", "management_url", "pid"} <= facts.keys()
+    assert not Path(facts["home"]).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(facts["pid"], 0)
