@@ -157,6 +157,6 @@ def _mails(systems: Systems, compose: Callable[[Payload], Mapping[str, str]]) ->
 
     def not_sent(error: UpstreamUnavailable) -> bool:
         # An answer that it is not taken now, no connection at all, or our own breaker: the mail was not handed over.
-        return error.status is not None or error.body in _NO_CONNECTION or not error.body
+        return error.status is not None or error.body in _NO_CONNECTION or bool(error.fields.get("not_sent"))
 
     return {"mail": EffectKind(send, not_sent=not_sent)}

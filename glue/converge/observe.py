@@ -82,14 +82,17 @@ def _lago(record: TenantRecord, systems: Systems, reader: _Reader, now: datetime
     if customer is None:
         if "customer" in reader.errors:
             error = reader.errors["customer"]
-            reader.errors |= {"subscriptions": error, "invoices": error, "entitlements": error}
+            reader.errors |= {"subscriptions": error, "invoices": error, "wallets": error, "entitlements": error}
         return Observed(at=now)
     subscriptions = reader.read("subscriptions", lambda: lago.subscriptions_of(record.id)) or ()
     invoices = reader.read("invoices", lambda: lago.invoices_of(record.id)) or ()
+    wallets = reader.read("wallets", lambda: lago.wallets_of(record.id)) or ()
     entitlements: Entitlements | None = None
     if any(row.status == "active" for row in subscriptions):
         entitlements = reader.read("entitlements", lambda: _entitlements(record, systems))
-    return Observed(at=now, customer=customer, subscriptions=subscriptions, invoices=invoices, entitlements=entitlements or {})
+    return Observed(
+        at=now, customer=customer, subscriptions=subscriptions, invoices=invoices, wallets=wallets, entitlements=entitlements or {}
+    )
 
 
 def _entitlements(record: TenantRecord, systems: Systems) -> Entitlements:

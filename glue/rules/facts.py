@@ -252,7 +252,7 @@ class Observed:
     """One look at a tenant's three systems. A name in ``failed`` means that part could not be read: unknown, not absent.
 
     ``None`` and empty tuples mean "read, and not there". Names of parts: organization, members, invitations,
-    customer, subscriptions, invoices, entitlements, license, machines.
+    customer, subscriptions, invoices, wallets, entitlements, license, machines.
     """
 
     at: datetime
@@ -262,6 +262,7 @@ class Observed:
     customer: Customer | None = None
     subscriptions: tuple[Subscription, ...] = ()
     invoices: tuple[Invoice, ...] = ()
+    wallets: tuple[Wallet, ...] = ()
     entitlements: Entitlements = field(default_factory=dict)
     license: License | None = None
     license_entitlements: frozenset[str] = frozenset()

@@ -98,9 +98,11 @@ class Calls:
         """Do ``action``, which makes one call and reads its answer. Raises UpstreamError only."""
         wait_seconds = self._breaker.seconds_to_wait()
         if wait_seconds:
-            raise self._unavailable(
+            left_alone = self._unavailable(
                 f"{self.upstream} has not answered lately and is left alone for a moment.", operation, Failure(None), wait_seconds
             )
+            left_alone.fields["not_sent"] = True
+            raise left_alone
         started = monotonic()
         try:
             result = action()

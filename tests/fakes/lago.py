@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from glue.clock import Clock
 from glue.errors import UpstreamNotFound
-from glue.rules.facts import CurrentUsage, Customer, Entitlements, Invoice, Subscription
+from glue.rules.facts import CurrentUsage, Customer, Entitlements, Invoice, Subscription, Wallet
 from glue.upstream.calling import Page
 from glue.upstream.lago.subscriptions import ALL_STATUSES
 from tests.fakes.faults import Faults
@@ -26,6 +26,7 @@ class FakeLago:
         self.invoice_lines: dict[str, str] = {}
         self.top_ups: set[tuple[str, str]] = set()
         self.provider = False
+        self.wallets: dict[str, list[Wallet]] = {}
         self._count = 0
 
     def _id(self, kind: str) -> str:
@@ -229,8 +230,9 @@ class FakeLago:
         seen = self._with_period(active)
         return CurrentUsage(seen.period_started_at, seen.period_ends_at, "USD", 0, ())
 
-    def wallets_of(self, external_customer_id: str) -> tuple:
-        return ()
+    def wallets_of(self, external_customer_id: str) -> tuple[Wallet, ...]:
+        self.faults.enter("wallets_of")
+        return tuple(self.wallets.get(external_customer_id, ()))
 
     def apply_coupon(self, external_customer_id: str, coupon_code: str) -> None:
         self.faults.enter("apply_coupon")
