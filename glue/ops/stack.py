@@ -143,6 +143,14 @@ class Stack:
             "GLUE_WEBHOOKS__LAGO_URL": f"http://127.0.0.1:{port}/webhooks/lago",
             "GLUE_WEBHOOKS__KEYGEN_URL": f"https://{HOOK_NAME}:{tls_port}/webhooks/keygen",
         }
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        """Leave the settings behind, so that any further command can be pointed at this stack."""
+        extra = {f"{name.upper()}_CONTROL": self.ready(name)["control_url"] for name in ("lago", "keygen")}
+        file = self.folder / "settings.env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}='{value}'\n" for name, value in (self.environ | extra).items()), encoding="utf-8")
 
     def _start_identity(self, identity: Identity) -> dict[str, Any]:
         if identity != "sandbox":
