@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from glue.clock import Clock
-from glue.converge.effects import Effects, plan_effect
+from glue.converge.effects import SENDING_LASTS, Effects, plan_effect
 from glue.converge.systems import Systems
-from glue.converge.tenants import Tenant, get_tenant, set_intent
+from glue.converge.tenants import get_tenant, set_intent
 from glue.converge.timeline import tell
 from glue.db import Database
 from glue.dirty import Priority, mark, wait_until_settled
@@ -76,14 +76,19 @@ class Actions:
 
         What an upstream cannot do now stays planned or in doubt and is taken up by convergence; the error is raised all the same.
         """
-        now = self.clock.now()
+        now, wall = self.clock.now(), self.clock.wall()
         with self.database.write(tenant) as session:
-            row: Tenant = get_tenant(session, tenant)
-            planned = plan_effect(session, tenant, key=key, kind=kind, payload=payload, now=now)
+            get_tenant(session, tenant)
+            planned = plan_effect(session, tenant, key=key, kind=kind, payload=payload, now=now, taken_at=wall)
             if planned:
-                tell(session, TenantId(row.tenant_id), at=now, kind="asked", text=text, cause=f"Asked by {by}.")
-            mark(session, tenant, why=text, now=now, priority=Priority.PERSON)
-        return self.effects.perform(key) if planned else None
+                tell(session, tenant, at=now, kind="asked", text=text, cause=f"Asked by {by}.")
+                # Should this process end in between, the worker finds it after the time that a call may take.
+                mark(session, tenant, why=text, now=now, due_at=now + SENDING_LASTS, priority=Priority.HINT)
+        try:
+            return self.effects.perform(key, taken=True) if planned else None
+        finally:
+            with self.database.write(tenant) as session:
+                mark(session, tenant, why=text, now=self.clock.now(), priority=Priority.PERSON)
 
     def wait_until_settled(self, tenant: TenantId, *, seconds: float) -> bool:
         """Wait until nothing is due for the tenant; False when it takes longer."""

@@ -84,11 +84,27 @@ def begin_epoch(session: Session, *, now: datetime, why: str) -> int:
     return number
 
 
-def plan_effect(session: Session, tenant: TenantId, *, key: str, kind: str, payload: Payload, now: datetime) -> bool:
-    """Plan it in the caller's transaction. False when this key was planned before: nothing changes then."""
+def plan_effect(
+    session: Session, tenant: TenantId, *, key: str, kind: str, payload: Payload, now: datetime, taken_at: datetime | None = None
+) -> bool:
+    """Plan it in the caller's transaction. False when this key was planned before: nothing changes then.
+
+    ``taken_at`` (wall time) keeps it for the caller, who performs it at once: no worker takes it meanwhile.
+    """
     if session.get(Effect, key) is not None:
         return False
-    session.add(Effect(key=key, tenant_id=tenant, kind=kind, payload=payload, planned_at=now, epoch=current_epoch(session)))
+    session.add(
+        Effect(
+            key=key,
+            tenant_id=tenant,
+            kind=kind,
+            payload=payload,
+            planned_at=now,
+            epoch=current_epoch(session),
+            state=EffectState.SENDING if taken_at else EffectState.PLANNED,
+            sent_at=taken_at,
+        )
+    )
     return True
 
 
@@ -104,9 +120,12 @@ class Effects:
         self._clock = clock
         self._kinds = kinds
 
-    def perform(self, key: str) -> Any:
-        """Do a planned effect now and return what it gave. Raises what the call raised, Conflict when it is not waiting."""
-        effect = self._take(key)
+    def perform(self, key: str, *, taken: bool = False) -> Any:
+        """Do a planned effect now and return what it gave. Raises what the call raised, Conflict when it is not waiting.
+
+        ``taken``: the caller planned it with ``taken_at``.
+        """
+        effect = self._get(key) if taken else self._take(key)
         kind = self._kinds[effect.kind]
         payload = {**effect.payload, "key": key, "planned_at": effect.planned_at.isoformat()}
         try:
@@ -173,6 +192,10 @@ class Effects:
         done = look({**effect.payload, "key": effect.key, "planned_at": effect.planned_at.isoformat()})
         self._set(effect.key, EffectState.DONE if done else EffectState.PLANNED)
         return not done
+
+    def _get(self, key: str) -> Effect:
+        with self._database.read(_SYSTEM) as session:
+            return session.get_one(Effect, key)
 
     def _take(self, key: str) -> Effect:
         with self._database.write(_SYSTEM) as session:
