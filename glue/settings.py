@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     secret_keys: list[Secret] = Field(description="Keys that sign our own links and nonces, newest first (JSON list).")
     database_url: str = Field("sqlite:///data/glue.db", description="sqlite:///file or postgresql://….")
     config_dir: Path = Field(Path(), description="Folder that holds config/, lago/ and keycloak-realm/.")
+    data_dir: Path = Field(Path("data"), description="Folder that keeps the files agents make.")
     clock_file: Path | None = Field(None, description="Beside sandboxes: file with the offset of business time in seconds.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8300, description="Port to listen on.")

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from glue.actions.asking import Actions
 from glue.actions.signins import Signins
+from glue.agents.dispatcher import Dispatcher
+from glue.agents.registry import load_registry
 from glue.catalog.files import Declaration, load, load_tiers
 from glue.catalog.systems import Systems as CatalogSystems
 from glue.clock import Clock, SharedClock, SystemClock
@@ -159,6 +161,17 @@ class Services(Adapters):
         )
 
     @cached_property
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self.database,
+            self.clock,
+            self.meter,
+            load_registry(self.settings.config_dir),
+            database_url=self.settings.database_url,
+            data_dir=self.settings.data_dir,
+        )
+
+    @cached_property
     def tickets(self) -> Tickets:
         return Tickets(self.database, self.clock, support_hours={tier.code: tier.support_hours for tier in self.tiers})
 
@@ -267,11 +280,13 @@ class Services(Adapters):
         self.meter.start(flush=worker)
         if worker:
             self.worker.start()
+            self.dispatcher.start()
             # What happened while nobody looked: found at once, not a minute later.
             Thread(target=self.worker.run_chores, name="first-chores", daemon=True).start()
 
     def stop(self) -> None:
         """End what was started, in reverse order."""
+        self.dispatcher.stop()
         self.worker.stop()
         self.meter.stop()
         self.close()

@@ -139,6 +139,7 @@ class Stack:
             "GLUE_KEYGEN__ADMIN_PASSWORD": keygen["admin_password"],
             "GLUE_CLOCK_FILE": str(clock),
             "GLUE_CONFIG_DIR": str(self.project),
+            "GLUE_DATA_DIR": str(self.folder / "data"),
             "GLUE_DATABASE_URL": f"sqlite:///{self.folder / 'glue.db'}",
             "GLUE_WEBHOOKS__LAGO_URL": f"http://127.0.0.1:{port}/webhooks/lago",
             "GLUE_WEBHOOKS__KEYGEN_URL": f"https://{HOOK_NAME}:{tls_port}/webhooks/keygen",

@@ -2,6 +2,8 @@
 
 import glue.actions.drafts
 import glue.actions.signins
+import glue.agents.tables
+import glue.agents.takeover
 import glue.converge.applied
 import glue.converge.breaker
 import glue.converge.drift

@@ -298,7 +298,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get_operator(request)
         rows = services.dispatcher.runs(None, offset=max(offset, 0), limit=PAGE)
         with database.read(_SCOPE) as session:
-            names = _names(session, [TenantId(row.tenant_id) for row in rows])
+            names = _names(session, [TenantId(row.tenant) for row in rows])
         pager = _pager("/operator/runs", offset, offset + len(rows) + (1 if len(rows) == PAGE else 0))
         return page(request, person, "operator_runs", RunsPage(tuple(rows), names, pager), "Runs", "runs-all")
 
