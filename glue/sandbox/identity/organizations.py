@@ -1,6 +1,7 @@
 """Organizations and who belongs to them."""
 
 import re
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,15 +84,17 @@ def search_organizations(realm: Realm, asked: dict[str, str]) -> list[Document]:
     search, exact = asked.get("search") or "", asked.get("exact") == "true"
     pattern = re.compile("".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in search), re.IGNORECASE | re.DOTALL)
     pairs = query_pairs(asked.get("q") or "")
-    found = []
-    for row in realm.organizations:
-        names = [row["name"], *(domain["name"] for domain in row.get("domains", []))]
-        if search and not (search in names if exact else any(pattern.search(name) for name in names)):
-            continue
-        if not all(value == row["alias"] if name == "alias" else value in row["attributes"].get(name, []) for name, value in pairs):
-            continue
-        found.append(row)
-    return sorted(found, key=lambda row: str(row["name"]))
+    alias = next((value for name, value in pairs if name == "alias"), None)
+    rows = list(realm.organizations) if alias is None else realm.organizations.by("alias", alias)
+    for name, value in pairs:
+        rows = [row for row in rows if value in (row["attributes"].get(name, []) if name != "alias" else [row["alias"]])]
+    if search:
+        rows = [row for row in rows if (search in _names(row) if exact else any(pattern.search(name) for name in _names(row)))]
+    return sorted(rows, key=itemgetter("name"))
+
+
+def _names(row: Document) -> list[str]:
+    return [row["name"], *(domain["name"] for domain in row.get("domains", []))]
 
 
 def remove_organization(realm: Realm, row: Document) -> None:

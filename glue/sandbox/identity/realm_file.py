@@ -16,7 +16,7 @@ from glue.sandbox.identity.roles import add_role
 from glue.sandbox.identity.state import Realm, new_id
 
 ADMIN_CLIENT = "sandbox-admin"
-IGNORED_SCOPES = {"offline_access"}
+ALWAYS_THERE = {"offline_access"}
 SMALL: Document = {
     "realm": "glue",
     "displayName": "Glue",
@@ -76,7 +76,7 @@ def import_realm(realm: Realm, given: Document) -> None:
     if given.get("clientScopes") is None:
         add_builtin_scopes(realm)
     else:  # a file with own scopes gets none of the built-in ones but this
-        extra = [scope for scope in builtin()["scopes"] if scope["name"] in IGNORED_SCOPES]
+        extra = [scope for scope in builtin()["scopes"] if scope["name"] in ALWAYS_THERE]
         for scope in given["clientScopes"] + extra:
             if not realm.scopes.by("name", scope["name"]):
                 add_scope(realm, scope)

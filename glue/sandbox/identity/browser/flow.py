@@ -153,10 +153,16 @@ def login_page(visit: Visit, login: Document, *, ask_username: bool, ask_passwor
 
 
 def picker_page(visit: Visit, login: Document, user: Document) -> Response:
-    rows = [pick(row, "alias", "name") for row in visit.realm.memberships(user["id"])]
-    action = action_url(visit, login, "authenticate")
+    """The person's organizations, disabled ones too; choosing one of these shows the page again."""
     return visit.show(
-        "select-organization.html", "select-organization", "Select organization", heading="", action=action, organizations=rows
+        "select-organization.html",
+        "select-organization",
+        "Select organization",
+        heading="",
+        action=action_url(visit, login, "authenticate"),
+        attempted=login["attempted"],
+        restart_url=action_url(visit, login, "restart"),
+        organizations=[pick(row, "alias", "name") for row in visit.realm.memberships(user["id"])],
     )
 
 
@@ -165,7 +171,7 @@ def registration_page(visit: Visit, login: Document, **told: Any) -> Response:
     invitation, values = login["invitation"], told.pop("values", {})
     title, more = "Register", {}
     if invitation:
-        row = realm.invitations.get(realm.keys.unseal(invitation)["jti"]) or {}  # type: ignore[index]
+        row = realm.invitations.get((realm.keys.unseal(invitation) or {}).get("jti", "")) or {}
         organization = realm.organizations.get(row.get("organization", "")) or {}
         title, more = f"Create an account to join the {organization.get('name')} organization", {"token": invitation}
         values = {"email": row.get("email")} | values

@@ -16,7 +16,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt-BR": "Português (Brasil)"}
 BROWSER_TAB, IDENTITY = "AUTH_SESSION_ID", "KEYCLOAK_IDENTITY"
 BACK = "« Back to Application"
-POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-ancestors 'self'; base-uri 'none'"
+POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'"
 
 
 @cache
