@@ -7,7 +7,11 @@ import hmac
 import json
 import random
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import httpx
@@ -21,6 +25,7 @@ from glue.sandbox.lago.world import Row, World
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30
 DELIVERED = (200, 201, 202, 204)
+LINES = 20  # connections at a time
 KEPT = 1000  # finished deliveries that can still be looked at and replayed
 
 
@@ -38,10 +43,18 @@ class Courier:
         self.loses_everything = False
         self._flying: set[asyncio.Task[None]] = set()
         self._chance = random.Random(4)
-        self._client: httpx.AsyncClient | None = None
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
         self._key: rsa.RSAPrivateKey | None = None
-        self._done: list[str] = []
+        self._done: deque[str] = deque()
+        self._waiting: list[tuple[int, str]] = []  # a heap of when and which
+        self._lines = asyncio.Semaphore(LINES)
         world.send = self.enqueue
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """What waits, from the kept deliveries: those of a process that ended meanwhile go out again."""
+        self._waiting = [(row["due_at"], row["id"]) for row in self.world.deliveries.by("status", "pending")]
+        heapify(self._waiting)
 
     @property
     def hmac_key(self) -> str:
@@ -50,6 +63,7 @@ class Courier:
     def reset(self) -> None:
         self._key = None
         self._done.clear()
+        self._line_up()
 
     def enqueue(self, endpoint: Row, webhook_type: str, body: bytes) -> None:
         """Keep one delivery; it goes out with the next ``dispatch``."""
@@ -58,47 +72,48 @@ class Courier:
             "endpoint_id": endpoint["id"],
             "webhook_type": webhook_type,
             "body": body.decode(),
-            "status": "pending",
             "attempts": 0,
             "http_status": None,
             "due_at": 0,
             "created_at": self.world.now(),
         }
+        self._wait(delivery)
+
+    def _wait(self, delivery: Row) -> None:
+        delivery["status"] = "pending"
         self.world.deliveries.put(delivery["id"], delivery)
+        heappush(self._waiting, (delivery["due_at"], delivery["id"]))
 
     def dispatch(self) -> None:
         """Start every delivery that is due now."""
         now = self.world.now()
-        for delivery in self.world.deliveries.by("status", "pending"):
-            if delivery["due_at"] <= now:
-                delivery["status"] = "flying"
-                self.world.deliveries.put(delivery["id"], delivery)
+        while self._waiting and self._waiting[0][0] <= now:
+            delivery = self.world.deliveries.get(heappop(self._waiting)[1])
+            if delivery is not None:
                 task = asyncio.get_running_loop().create_task(self._attempt(delivery))
                 self._flying.add(task)
                 task.add_done_callback(self._flying.discard)
 
+    def hurry(self) -> None:
+        """Retries do not wait for a time that the clock was turned back from."""
+        self._waiting = [(0, delivery_id) for _, delivery_id in self._waiting]
+
     def next_due(self) -> int | None:
         """When the next retry is due."""
-        return min((row["due_at"] for row in self.world.deliveries.by("status", "pending")), default=None)
+        return self._waiting[0][0] if self._waiting else None
 
     async def settle(self, seconds: float = TIMEOUT_SECONDS + 5) -> None:
         """Wait until nothing is on its way (retries that lie ahead are not)."""
         if self._flying:
             await asyncio.wait(self._flying, timeout=seconds)
 
-    def resume(self) -> None:
-        """After a start: what was on its way when the last process ended goes out again."""
-        for delivery in self.world.deliveries.by("status", "flying"):
-            delivery["status"] = "pending"
-            self.world.deliveries.put(delivery["id"], delivery)
-
     def retry(self, delivery_id: str) -> Row:
         """Send one again with the same key and body. Raises KeyError for an unknown one."""
         delivery = self.world.deliveries.get(delivery_id)
         if delivery is None:
             raise KeyError(delivery_id)
-        delivery |= {"status": "pending", "attempts": 0, "due_at": 0}
-        self.world.deliveries.put(delivery_id, delivery)
+        delivery |= {"attempts": 0, "due_at": 0}
+        self._wait(delivery)
         self.dispatch()
         return self.show(delivery)
 
@@ -107,7 +122,7 @@ class Courier:
         return {
             "id": delivery["id"],
             "webhook_type": delivery["webhook_type"],
-            "status": {"flying": "pending", "failed": "failed"}.get(delivery["status"], delivery["status"]),
+            "status": delivery["status"],
             "retries": max(delivery["attempts"] - 1, 0),
             "http_status": delivery["http_status"],
             "endpoint": endpoint["webhook_url"] if endpoint else None,
@@ -145,29 +160,42 @@ class Courier:
             self._finish(delivery, "failed")
             return
         delivery["attempts"] += 1
-        delivery["http_status"] = await self._post(endpoint, delivery)
+        async with self._lines:
+            delivery["http_status"] = await self._post(endpoint, delivery)
         if delivery["http_status"] in DELIVERED:
             self._finish(delivery, "succeeded")
         elif delivery["attempts"] >= ATTEMPTS:
             self._finish(delivery, "failed")
         else:
-            delivery["status"] = "pending"
             delivery["due_at"] = self.world.now() + retry_after_ms(delivery["attempts"], self._chance)
-            self.world.deliveries.put(delivery["id"], delivery)
+            self._wait(delivery)
 
     async def _post(self, endpoint: Row, delivery: Row) -> int | None:
+        """The status of one attempt, None without an answer. Sent from a thread: half the price of doing it here."""
         if self.loses_everything:
             return None
-        self._client = self._client or httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, limits=httpx.Limits(max_connections=20)
-        )
+        headers = self._headers(endpoint["signature_algo"], delivery)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[int | None] = loop.create_future()
+
+        def arrive(status: int | None) -> None:
+            if not answer.done():
+                answer.set_result(status)
+
+        def send() -> None:
+            status = self._send(endpoint["webhook_url"], delivery["body"].encode(), headers)
+            with suppress(RuntimeError):  # the process is going down
+                loop.call_soon_threadsafe(arrive, status)
+
+        threading.Thread(target=send, daemon=True).start()
+        return await answer
+
+    def _send(self, url: str, body: bytes, headers: dict[str, str]) -> int | None:
         try:
-            headers = self._headers(endpoint["signature_algo"], delivery)
-            answer = await self._client.post(endpoint["webhook_url"], content=delivery["body"].encode(), headers=headers)
+            return self._client.post(url, content=body, headers=headers).status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            sys.stderr.write(f"lago sandbox: webhook {delivery['webhook_type']} to {endpoint['webhook_url']}: {error!r}\n")
+            sys.stderr.write(f"lago sandbox: webhook to {url}: {error!r}\n")
             return None
-        return answer.status_code
 
     def _finish(self, delivery: Row, status: str) -> None:
         delivery["status"] = status
@@ -176,7 +204,7 @@ class Courier:
         self.world.deliveries.put(delivery["id"], delivery)
         self._done.append(delivery["id"])
         while len(self._done) > KEPT:
-            self.world.deliveries.remove(self._done.pop(0))
+            self.world.deliveries.remove(self._done.popleft())
 
 
 def _base64url(raw: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """Usage events: taken without looking at their meaning, read back, listed."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from glue.sandbox.lago.call import Answer, Call
 from glue.sandbox.lago.errors import Refusal, broken, invalid, not_found
 from glue.sandbox.lago.paging import page_of
-from glue.sandbox.lago.values import instant, iso, iso_ms, number_text, text
+from glue.sandbox.lago.values import exact, instant, iso, iso_ms, number_text, text
 from glue.sandbox.lago.world import Row, World
 
 MAX_BATCH = 100
@@ -75,10 +76,7 @@ def _read(world: World, sent: Row) -> Row:
 
 
 def _precise(sent: Any) -> str | None:
-    try:
-        return None if sent is None else number_text(Decimal(str(sent)).as_integer_ratio()[0] / Decimal(str(sent)).as_integer_ratio()[1])
-    except (InvalidOperation, ValueError, OverflowError):
-        return "0.0"
+    return None if sent is None else number_text(exact(sent) or Fraction(0))
 
 
 def _is_known(world: World, event: Row) -> bool:

@@ -30,6 +30,7 @@ class Runner:
         now = self.world.now()
         if now < self._done_until:  # somebody turned the clock back
             self._mark(now)
+            self.courier.hurry()
         for at in jobs.due_times(self._done_until, now):
             jobs.run_at(self.world, at, jobs.jobs_at(at))
             self._done_until = at
@@ -67,6 +68,7 @@ class Runner:
         if target <= start:
             self.world.clock.set(instant)
             self._mark(target)
+            self.courier.hurry()
             return
         for at in jobs.due_times(min(self._done_until, start), target):
             await self._retry_until(at)
@@ -104,7 +106,6 @@ class Runner:
 
     async def beat(self) -> None:
         """Forever: look at the clock."""
-        self.courier.resume()
         while True:
             self.catch_up()
             await asyncio.sleep(BEAT_SECONDS)
