@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 # An elided article or pronoun ("l'", "qu'") is a word of its own; "don't" and "I'm" stay whole.
@@ -16,6 +17,7 @@ class Word(NamedTuple):
     end: int
 
 
+@lru_cache(maxsize=1 << 16)
 def fold(text: str) -> str:
     """Lower case without accents, compatibility forms resolved; the length may change."""
     decomposed = unicodedata.normalize("NFKD", text.replace("’", "'").replace("ß", "ss"))

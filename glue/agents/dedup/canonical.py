@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 ROLES = {"human": "user", "customer": "user", "ai": "assistant", "bot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
@@ -47,7 +48,19 @@ class Conversation:
     id: str
     units: tuple[tuple[Token, ...], ...]
 
-    @property
+    @cached_property
+    def own_words(self) -> tuple[tuple[Token, ...], ...]:
+        """The units without quotations of what the conversation itself has said before."""
+        said: set[tuple[str, ...]] = set()
+        kept = []
+        for unit in self.units:
+            texts = tuple(token.text for token in unit)
+            if unit[0].role != "quoted" or texts not in said:
+                said.add(texts)
+                kept.append(unit)
+        return tuple(kept)
+
+    @cached_property
     def backwards(self) -> "Conversation":
         """The same as it would be, had it been exported newest message first."""
         turns: list[list[tuple[Token, ...]]] = []

@@ -8,7 +8,7 @@ different: nobody misses a merge that was not made.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import chain
+from itertools import chain, pairwise
 
 from glue.agents.dedup.canonical import Conversation, Token
 from glue.agents.dedup.edits import compare_runs, harmless_inside, is_decisive, words_of
@@ -26,33 +26,28 @@ def compare(one: Conversation, other: Conversation) -> str:
     for candidate in (other, other.backwards):
         if _flat(one.units) == _flat(candidate.units):
             return DUPLICATE
-    return NEAR if any(_is_near(one, candidate) for candidate in (other, other.backwards)) else DIFFERENT
+    return NEAR if _is_near(one, other.backwards if _runs_backwards(one, other) else other) else DIFFERENT
 
 
 def _flat(units: Sequence[Unit]) -> list[Token]:
     return list(chain.from_iterable(units))
 
 
-def _without_repeated_quotes(units: Sequence[Unit]) -> list[Unit]:
-    """Without quotations of what the conversation itself has said before."""
-    said: set[tuple[str, ...]] = set()
-    kept = []
-    for unit in units:
-        texts = tuple(token.text for token in unit)
-        if unit[0].role == "quoted" and texts in said:
-            continue
-        said.add(texts)
-        kept.append(unit)
-    return kept
+def _runs_backwards(one: Conversation, other: Conversation) -> bool:
+    """Whether the sentences that both have come in opposite order: one was exported newest message first."""
+    place = {unit: at for at, unit in enumerate(one.own_words)}
+    common = [place[unit] for unit in other.own_words if unit in place]
+    steps = [later - earlier for earlier, later in pairwise(common)]
+    return sum(step < 0 for step in steps) > sum(step > 0 for step in steps)
 
 
 def _is_near(one: Conversation, other: Conversation) -> bool:
-    a, b = _without_repeated_quotes(one.units), _without_repeated_quotes(other.units)
+    a, b = one.own_words, other.own_words
     shared, edits = 0, Counter[str]()
     removed, added = Counter[str](), Counter[str]()
     for left, right in _gaps(a, b):
-        if left is None or right is None:
-            shared += len(words_of([token.text for token in (left or right or ())]))
+        if right is None:
+            shared += len(words_of([token.text for token in _flat(left)]))
             continue
         kind, common = _judge_gap(left, right, removed=removed, added=added)
         if kind == "changed":
@@ -67,12 +62,11 @@ def _is_near(one: Conversation, other: Conversation) -> bool:
     return shared >= max(LEAST_SHARED, LEAST_SHARE * smaller) if smaller >= LEAST_SHARED else False
 
 
-def _gaps(a: list[Unit], b: list[Unit]) -> Iterator[tuple[Unit | list[Unit] | None, Unit | list[Unit] | None]]:
-    """Equal sentences as ``(unit, None)``, places where the two differ as two lists of sentences."""
+def _gaps(a: Sequence[Unit], b: Sequence[Unit]) -> Iterator[tuple[Sequence[Unit], Sequence[Unit] | None]]:
+    """Equal sentences as ``(sentences, None)``, places where the two differ as the sentences of each."""
     for tag, a1, a2, b1, b2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag == "equal":
-            for unit in a[a1:a2]:
-                yield unit, None
+            yield a[a1:a2], None
         else:
             yield a[a1:a2], b[b1:b2]
 

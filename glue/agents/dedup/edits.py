@@ -49,7 +49,8 @@ def compare_runs(one: Sequence[str], other: Sequence[str]) -> str:
     if len(a) != len(b):
         rest_a, rest_b = ([word for word in run if fold(word) not in _lists()[1]] for run in (a, b))
         if len(rest_a) != len(rest_b) or (len(rest_a), len(rest_b)) == (len(a), len(b)):
-            return "changed"
+            ordinary = max(len(a), len(b)) <= 2 and all(word.islower() and not is_decisive(word) for word in (*a, *b))
+            return "unknown" if ordinary else "changed"
         return compare_runs(rest_a, rest_b)
     kinds = {_compare_words(x, y) for x, y in zip(a, b, strict=True)} - {"same"}
     for kind in ("changed", "unknown", "synonym", "masked"):
@@ -63,8 +64,10 @@ def _letters(run: Sequence[str]) -> str:
 
 
 def _all_in_one_group(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Word for word, or one phrase for another ("at once", "immediately"; in the list joined by "_")."""
     words = {fold(word) for word in (*a, *b)}
-    return any(words <= group for group in _lists()[2])
+    phrases = {"_".join(fold(word) for word in run) for run in (a, b)}
+    return any(words <= group or phrases <= group for group in _lists()[2])
 
 
 def _compare_words(one: str, other: str) -> str:
