@@ -77,7 +77,7 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
         then = safe_path(request.session.get("then"))
         claims = token["userinfo"]
         active = await run_sync(keycloak.introspect, token["access_token"]) or {}
-        language = request.session.get("language")
+        kept = {name: request.session[name] for name in ("language", "theme") if request.session.get(name)}
         request.session.clear()
         regenerate_session_id(request)
         request.session["person"] = {
@@ -91,8 +91,7 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
             "checked_at": clock.wall().timestamp(),
         }
         request.session["id_token"] = token["id_token"]
-        if language:
-            request.session["language"] = language
+        request.session.update(kept)
         return RedirectResponse(then, 303)
 
     @router.post("/logout")

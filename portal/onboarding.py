@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from glue.rules.names import TenantId
 from glue.wiring import Services
 from portal.languages import Writer
-from portal.recent import recent_runs
 from portal.site import Site
 
 FRESH = 15.0
@@ -27,7 +26,7 @@ def checklist(site: Site, services: Services, tenant: TenantId, writer: Writer) 
         ChecklistItem(say("Invite a colleague"), "/team", done=team is not None and team.seats.used > 1),
         ChecklistItem(say("Activate the first machine"), "/licenses", done=license_view is not None and bool(license_view.machines)),
         ChecklistItem(say("Make the first call from a program"), "/programs/first-call", done=program_has_called(services, tenant)),
-        ChecklistItem(say("Ask for the first piece of work"), "/runs/new", done=bool(recent_runs(services, tenant, limit=1))),
+        ChecklistItem(say("Ask for the first piece of work"), "/runs/new", done=bool(services.dispatcher.runs(tenant, limit=1))),
     )
 
 

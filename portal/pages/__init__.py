@@ -5,7 +5,23 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from glue.wiring import Services
-from portal.pages import events, licenses, overview, plan, privacy, programs, team, usage, welcome
+from portal.pages import (
+    account,
+    events,
+    invoices,
+    licenses,
+    overview,
+    payment,
+    plan,
+    privacy,
+    programs,
+    runs,
+    status,
+    support,
+    team,
+    usage,
+    welcome,
+)
 from portal.site import Site
 
 PAGES: tuple[Callable[[Site, Services], APIRouter], ...] = (
@@ -18,4 +34,10 @@ PAGES: tuple[Callable[[Site, Services], APIRouter], ...] = (
     programs.routes,
     events.routes,
     privacy.routes,
+    runs.routes,
+    invoices.routes,
+    payment.routes,
+    support.routes,
+    account.routes,
+    status.routes,
 )

@@ -7,11 +7,12 @@ from decimal import Decimal
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from glue.converge.timeline import TimelineEntry, read_timeline
+from glue.converge.timeline import read_timeline
 from glue.rules.facts import Role
 from glue.rules.names import TenantId
 from glue.rules.standing import Standing, StandingFacts
 from glue.wiring import Services
+from portal.event_words import Event, in_words
 from portal.languages import Writer
 from portal.onboarding import ChecklistItem, checklist
 from portal.people import Person
@@ -55,7 +56,7 @@ class OverviewPage:
     period_ends: datetime | None
     meters: tuple[MeterUse, ...]
     checklist: tuple[ChecklistItem, ...]
-    lately: tuple[TimelineEntry, ...]
+    lately: tuple[Event, ...]
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -94,7 +95,7 @@ def _overview(site: Site, services: Services, request: Request, person: Person) 
     tier = services.tiers.find(snapshot.tier if snapshot else record.tier)
     steps = checklist(site, services, tenant, writer)
     with services.database.read(tenant) as session:
-        lately = tuple(read_timeline(session, tenant, limit=6))
+        lately = in_words(read_timeline(session, tenant, limit=30), writer)[:6]
     return OverviewPage(
         tenant=tenant,
         lead=writer.text("Good to see you, %(name)s.", name=person.name.split(" ")[0]),

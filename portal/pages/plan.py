@@ -14,7 +14,6 @@ from glue.wiring import Services
 from portal.languages import Writer
 from portal.people import Person
 from portal.prices import PriceCard, price_cards
-from portal.recent import recent_runs
 from portal.rendering import FormState
 from portal.site import FormText, Site
 
@@ -170,7 +169,9 @@ def _waiting(site: Site, services: Services, person: Person, writer: Writer) -> 
 
 
 def _running(services: Services, person: Person) -> int:
-    return sum(run.state in {"queued", "running", "paused", "waiting_approval"} for run in recent_runs(services, person.tenant, limit=50))
+    return sum(
+        run.state in {"queued", "running", "paused", "waiting_approval"} for run in services.dispatcher.runs(person.tenant, limit=50)
+    )
 
 
 def _change_page(writer: Writer, seen: Preflight, form: FormState, *, currency: str, running: int) -> PlanChangePage:

@@ -1,6 +1,5 @@
 """Onboarding: organization, plan, billing, confirmation. Can be left at any step and gone on with on another device."""
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,13 @@ from glue.errors import BadInput
 from glue.rules.facts import Address
 from glue.rules.tiers import Tier
 from glue.wiring import Services
+from portal.billing_data import COUNTRIES, check_billing
 from portal.people import Person
 from portal.prices import PriceCard, price_cards
 from portal.rendering import FormState
 from portal.site import FormText, Site
 
 STEPS = ("organization", "plan", "billing", "confirm")
-COUNTRIES = {"AT": "Austria", "BE": "Belgium", "BR": "Brazil", "CA": "Canada", "CH": "Switzerland", "DE": "Germany", "DK": "Denmark", "ES": "Spain", "FI": "Finland", "FR": "France", "GB": "United Kingdom", "IE": "Ireland", "IT": "Italy", "LU": "Luxembourg", "MX": "Mexico", "NL": "Netherlands", "NO": "Norway", "PL": "Poland", "PT": "Portugal", "SE": "Sweden", "US": "United States"}  # fmt: skip
-_VAT = re.compile(r"[A-Z]{2}[A-Z0-9+*.]{2,13}")
 
 
 @dataclass(frozen=True)
@@ -187,12 +185,4 @@ def _check(step: str, given: Mapping[str, str], services: Services) -> None:
         if tier is None:
             raise BadInput("Please choose one of the plans.", field="tier")
     if step == "billing":
-        for name, text in (("billing_email", "an e-mail address"), ("line1", "a street"), ("zipcode", "a postal code"), ("city", "a city")):
-            if not given.get(name) or len(given[name]) > 200:
-                raise BadInput(f"Please give {text}.", field=name)
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", given["billing_email"]):
-            raise BadInput("This is not an e-mail address.", field="billing_email")
-        if given.get("country") not in COUNTRIES:
-            raise BadInput("Please choose a country.", field="country")
-        if given.get("tax_id") and not _VAT.fullmatch(given["tax_id"]):
-            raise BadInput("A VAT number begins with two letters of the country, for example DE123456789.", field="tax_id")
+        check_billing(given)

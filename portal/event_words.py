@@ -1,0 +1,74 @@
+"""The timeline in a customer's words: technical steps are left out, sentences with names in them are said in the reader's language."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from glue.converge.timeline import TimelineEntry
+from portal.languages import Writer
+
+# What the other rooms write, as patterns, and the sentence that a person reads instead.
+SENTENCES: tuple[tuple[str, str], ...] = (
+    (r"Registered for (?P<plan>\w+)\.", "Registered for %(plan)s."),
+    (r"Change to (?P<plan>\w+)\.", "Asked for the plan %(plan)s."),
+    (r"Standing changed from (?P<before>\w+) to (?P<after>\w+)\.", "The standing is now %(after)s."),
+    (r"Made the organization\.", "Your organization was made."),
+    (r"Made the customer\.", "Your customer account for invoices was made."),
+    (r"Made the license\.", "Your license was made."),
+    (r"Set subscription\.plan from None to (?P<plan>\w+)\.", "The subscription %(plan)s began."),
+    (r"Set subscription\.plan from (?P<before>\w+) to (?P<plan>\w+)\.", "The subscription changed from %(before)s to %(plan)s."),
+    (r"Set subscription\.end from None to (?P<end>\S+)\.", "The subscription ends on %(end)s."),
+    (r"Set subscription\.end from \S+ to None\.", "The subscription goes on."),
+    (r"Set subscription\.pending from .*", "The waiting change of plan was taken back."),
+    (r"Set subscription\.active from True to False\.", "The subscription was ended."),
+    (r"Set license\.suspended from False to True\.", "The license was suspended."),
+    (r"Set license\.suspended from True to False\.", "The license works again."),
+    (r"Set license\.max_machines from (?P<before>\S+) to (?P<after>\S+)\.", "The license now allows %(after)s machines."),
+    (r"Invited (?P<email>\S+) as (?P<role>\w+)\.", "Invited %(email)s as %(role)s."),
+    (r"Sent the invitation of (?P<email>\S+) again\.", "Sent the invitation of %(email)s again."),
+    (r"Withdrew the invitation of (?P<email>\S+)\.", "Withdrew the invitation of %(email)s."),
+    (r"(?P<email>\S+@\S+) is now (?P<role>\w+)\.", "%(email)s is now %(role)s."),
+    (r"Removed the machine (?P<name>.+)\.", "Removed the machine %(name)s."),
+    (r"Activated the machine (?P<name>.+)\.", "Activated the machine %(name)s."),
+    (r"Removed (?P<email>\S+@\S+)\.", "Removed %(email)s."),
+    (r"Made the program (?P<name>.+)\.", "Made the program %(name)s."),
+    (r"New secret for (?P<name>\S+)\.", "New secret for %(name)s."),
+    (r"Switched (?P<name>\S+) off\.", "Switched %(name)s off."),
+    (r"Asked by (?P<email>\S+)\.", "Asked by %(email)s."),
+    (r"Asked by (?P<email>\S+): .*", "Asked by %(email)s."),
+    (r"Invoice (?P<number>\S+) was due on (?P<day>\S+)\.", "Invoice %(number)s was due on %(day)s."),
+    (
+        r"Invoice (?P<number>\S+) was due on (?P<day>\S+) and the grace period is over\.",
+        "Invoice %(number)s was due on %(day)s and the grace period is over.",
+    ),
+    (r"The standing is (?P<standing>\w+): .*", ""),
+    (r"The (tier is|customer was registered|trial is running).*", ""),
+)
+_COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in SENTENCES)
+_QUIET = re.compile(r"Set (organization|customer|owner|member|license|entitlement|machine)\.|.*: done$")
+
+
+@dataclass(frozen=True)
+class Event:
+    at: datetime
+    text: str
+    cause: str
+
+
+def in_words(entries: list[TimelineEntry], writer: Writer, *, everything: bool = False) -> tuple[Event, ...]:
+    """Entries as a customer reads them; ``everything`` shows the technical steps as they were written."""
+    found = []
+    for entry in entries:
+        said = _say(entry.text, writer)
+        if everything or said is not None or not _QUIET.match(entry.text):
+            cause = _say(entry.cause, writer)
+            found.append(Event(entry.at, said or writer.text(entry.text), entry.cause if cause is None else cause))
+    return tuple(found)
+
+
+def _say(text: str, writer: Writer) -> str | None:
+    """None: no sentence of ours fits."""
+    for pattern, sentence in _COMPILED:
+        if match := pattern.fullmatch(text):
+            return writer.text(sentence, **match.groupdict()) if sentence else ""
+    return None
