@@ -132,7 +132,9 @@ def install(*, repository: str = "", report: Report | None = None) -> Path:
                 archive = _obtain(Path(staging), repository or os.environ.get("GLUE_MAVEN_REPOSITORY") or REPOSITORY, tell)
                 tell("Unpacking", 0, 0)
                 with tarfile.open(archive) as tar:
-                    tar.extractall(staging, filter="data")
+                    if hasattr(tarfile, "data_filter"):  # not in 3.11.2; the archive is the pinned one either way
+                        tar.extraction_filter = tarfile.data_filter
+                    tar.extractall(staging)  # noqa: S202
                 archive.unlink()
                 unpacked = Path(staging) / f"keycloak-{VERSION}"
                 tell("Building, once (about half a minute)", 0, 0)
@@ -221,7 +223,10 @@ def _copy_with_maven(folder: Path) -> str:
 
 
 def _download(url: str, target: Path, report: Report) -> None:
-    with httpx.stream("GET", url, follow_redirects=True, timeout=httpx.Timeout(30, read=60)) as answer, target.open("wb") as file:
+    trusted = httpx.create_ssl_context()
+    trusted.load_default_certs()  # the host's own authorities as well: companies look into their traffic
+    client = httpx.Client(verify=trusted, follow_redirects=True, timeout=httpx.Timeout(30, read=60))
+    with client, client.stream("GET", url) as answer, target.open("wb") as file:
         answer.raise_for_status()
         total = int(answer.headers.get("content-length", 0))
         for chunk in answer.iter_bytes(1 << 20):

@@ -15,7 +15,7 @@ from glue.errors import Unavailable
 from glue.ops import keycloak_install as installed
 
 HEAP = ("-Xms48m", "-Xmx256m")
-READY_SECONDS = 180
+READY_SECONDS = 300
 STOP_SECONDS = 30
 
 
