@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import JSON, Field, Session, col, delete, select
 
 from glue.db import TenantScoped, Utc
@@ -27,7 +28,8 @@ class AppliedField(TenantScoped, table=True):
 
 
 def load_applied(session: Session, tenant: TenantId) -> dict[str, Applied]:
-    rows = session.exec(select(AppliedField).where(AppliedField.tenant_id == tenant))
+    table = AppliedField.__table__  # type: ignore[attr-defined]
+    rows = session.connection().execute(sa.select(table).where(table.c.tenant_id == tenant))  # as rows: there are thirty of them each time
     return {
         row.field: Applied(
             value=row.value.get("v"),
@@ -45,31 +47,28 @@ def load_applied(session: Session, tenant: TenantId) -> dict[str, Applied]:
 
 def announce_writes(session: Session, tenant: TenantId, changes: Iterable[Change], *, now: datetime) -> None:
     """Before writing: a crash between writing and reading back must not make our own value look like somebody else's."""
-    for name, value in _values(changes).items():
-        row = _row(session, tenant, name)
-        document = {"v": value}
+    values = _values(changes)
+    for name, row in _rows(session, tenant, values).items():
+        document = {"v": values[name]}
         row.attempts = row.attempts + 1 if row.writing == document else 1
         row.writing, row.tried_at, row.error = document, now, ""
-        session.add(row)
 
 
 def note_refusal(session: Session, tenant: TenantId, changes: Iterable[Change], error: str) -> None:
-    for name in _values(changes):
-        row = _row(session, tenant, name)
+    for row in _rows(session, tenant, _values(changes)).values():
         row.error = error[:500]
-        session.add(row)
 
 
-def settle(session: Session, tenant: TenantId, settled: Mapping[str, Plain]) -> None:
-    """Fields that were read back as wanted."""
-    for name, value in settled.items():
-        row = _row(session, tenant, name)
-        document = {"v": value}
-        if row.value == document and not row.writing:
-            continue
+def settle(session: Session, tenant: TenantId, settled: Mapping[str, Plain], applied: Mapping[str, Applied]) -> None:
+    """Fields that were read back as wanted. ``applied`` is what was remembered before: mostly the same."""
+    news = {name: value for name, value in settled.items() if not _is_remembered(applied.get(name), value)}
+    for name, row in _rows(session, tenant, news).items():
         row.written = row.written or bool(row.writing)
-        row.value, row.writing, row.attempts, row.error = document, {}, 0, ""
-        session.add(row)
+        row.value, row.writing, row.attempts, row.error = {"v": news[name]}, {}, 0, ""
+
+
+def _is_remembered(base: Applied | None, value: Plain) -> bool:
+    return base is not None and base.known and base.value == value and not base.is_writing
 
 
 def forget(session: Session, tenant: TenantId, field: str | None = None) -> None:
@@ -80,9 +79,8 @@ def forget(session: Session, tenant: TenantId, field: str | None = None) -> None
 
 def accept_as_ours(session: Session, tenant: TenantId, field: str, found: Plain) -> None:
     """A person decided against somebody's edit: treat what was found as our own value, so that the wanted one replaces it."""
-    row = _row(session, tenant, field)
-    row.value, row.written, row.writing, row.attempts, row.error = {"v": found}, True, {}, 0, ""
-    session.add(row)
+    for row in _rows(session, tenant, [field]).values():
+        row.value, row.written, row.writing, row.attempts, row.error = {"v": found}, True, {}, 0, ""
 
 
 def _values(changes: Iterable[Change]) -> dict[str, Plain]:
@@ -94,5 +92,12 @@ def _values(changes: Iterable[Change]) -> dict[str, Plain]:
     return values
 
 
-def _row(session: Session, tenant: TenantId, field: str) -> AppliedField:
-    return session.get(AppliedField, (tenant, field)) or AppliedField(tenant_id=tenant, field=field)
+def _rows(session: Session, tenant: TenantId, names: Iterable[str]) -> dict[str, AppliedField]:
+    """Rows of these fields, new ones where there are none; all known ones are read at once."""
+    names = list(names)
+    if not names:
+        return {}
+    known = {row.field: row for row in session.exec(select(AppliedField).where(AppliedField.tenant_id == tenant))}
+    rows = {name: known.get(name) or AppliedField(tenant_id=tenant, field=name) for name in names}
+    session.add_all(rows.values())
+    return rows

@@ -50,6 +50,7 @@ class Outcome:
     next_look: datetime | None = None
     retry_after_seconds: float | None = None
     errors: list[GlueError] = field(default_factory=list)
+    has_news: bool = False  # a mail was planned
 
     def must_retry(self, error: GlueError) -> None:
         wait = error.retry_after_seconds if isinstance(error, (UpstreamUnavailable, Unavailable)) else 0
@@ -112,7 +113,8 @@ class Converge:
                 # Somebody does not answer: what was written is still to be read back, nothing else is tried.
                 decision, observed = self._look(tenant, outcome, hint)
                 break
-        self._run_effects(tenant, outcome, hint)
+        if outcome.has_news:
+            self._run_effects(tenant, outcome, hint)
         self._close(tenant, decision, observed, outcome)
         return outcome
 
@@ -133,6 +135,7 @@ class Converge:
         if decision.loses and not self._may_lose(tenant):
             decision = decision.without_restrictions(known.record, known.previous)
         self._remember(known, decision, observed, hint)
+        outcome.has_news = outcome.has_news or decision.notice is not None
         outcome.findings, outcome.next_look = decision.findings, decision.next_look
         return decision, observed
 
@@ -187,7 +190,7 @@ class Converge:
             if decision.intent_fulfilled and record.intent is not None and row.intent_number == record.intent.number:
                 row.intent, row.intent_tier = "", ""
             self._plan_notice(session, row, decision, now)
-            settle(session, tenant, decision.settled)
+            settle(session, tenant, decision.settled, known.applied)
             keep_promises(session, tenant, observed)
             for item in keep_findings(session, tenant, decision.findings, now=now, hint=hint):
                 tell(session, tenant, at=now, kind="finding", text=_words_of(item), cause=item.cause, hint=hint)

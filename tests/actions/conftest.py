@@ -1,16 +1,3 @@
-import pytest
+from tests.fakes.fixtures import both_worlds, database, empty_store, world
 
-from glue.db import Database
-from tests.fakes.world import World
-
-
-@pytest.fixture
-def database(tmp_path):
-    store = Database(f"sqlite:///{tmp_path / 'glue.db'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def world(database):
-    return World(database)
+__all__ = ["both_worlds", "database", "empty_store", "world"]

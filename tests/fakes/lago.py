@@ -26,6 +26,7 @@ class FakeLago:
         self.invoice_lines: dict[str, str] = {}
         self.top_ups: set[tuple[str, str]] = set()
         self.provider = False
+        self.identity = "lago-1"
         self.wallets: dict[str, list[Wallet]] = {}
         self._count = 0
 
@@ -35,7 +36,7 @@ class FakeLago:
 
     def organization_id(self) -> str:
         self.faults.enter("organization_id")
-        return "lago-1"
+        return self.identity
 
     # customers
 

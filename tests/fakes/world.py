@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from sqlmodel import SQLModel
 
 from glue import dirty
 from glue.actions.asking import Actions
@@ -64,7 +63,6 @@ class Fence:
 
 class World:
     def __init__(self, database: Database, *, scrub=()) -> None:
-        SQLModel.metadata.create_all(database.engine)
         self.database = database
         self.clock = FixedClock(START)
         self.tiers = load_tiers()
