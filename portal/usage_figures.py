@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from glue.errors import NotFound
 from glue.rules.names import TenantId
 from glue.wiring import Services
 
@@ -34,14 +33,15 @@ class MeterHistory:
 
 
 def read_meters(services: Services, tenant: TenantId) -> tuple[tuple[MeterUse, ...], datetime | None]:
-    """Usage of every meter and when the period ends; nothing before the first look at a new customer."""
-    try:
-        usage = services.meter.usage_of(tenant)
-    except NotFound:
+    """Usage of every meter that the plan limits, and when the period ends; nothing before the first look at a new customer."""
+    snapshot = services.meter.snapshots.get(tenant)
+    if snapshot is None:
         return (), None
+    usage = services.meter.usage_of(tenant)
     meters = tuple(
         MeterUse(code, _number(row["used"]) or Decimal(0), _number(row["limit"]), _number(row["held"]) or Decimal(0))
         for code, row in usage["meters"].items()
+        if code in snapshot.meters
     )
     return meters, datetime.fromisoformat(usage["period"]["ends_at"]) if usage["period"] else None
 
