@@ -51,6 +51,7 @@ class Page:
     language: str = ""
     text: str = ""
     html: str = ""
+    content: bytes = field(default=b"", repr=False)
     forms: list[Form] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
 
@@ -146,7 +147,7 @@ class Visitor:
 
 def read_page(answer: httpx.Response) -> Page:
     """Parse an answer into what a person sees."""
-    page = Page(answer.status_code, str(answer.url), html=answer.text)
+    page = Page(answer.status_code, str(answer.url), html=answer.text, content=answer.content)
     if "html" in answer.headers.get("content-type", ""):
         _Reader(page).feed(answer.text)
         page.text = " ".join(page.text.split())

@@ -86,7 +86,7 @@ def token_of(world: World, someone: Someone) -> str:
     ).json()
     log_in(someone.visitor, begun["verification_uri_complete"], email=someone.email, password=someone.password)
     if someone.visitor.page.id == "login-login-oauth-grant":
-        someone.visitor.submit(button="accept")
+        someone.visitor.submit(button="Yes")
     for _ in range(10):
         answer = httpx.post(
             f"{base}/token",
