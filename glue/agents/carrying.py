@@ -40,7 +40,7 @@ class Carrier:
         store: ArtifactStore,
         *,
         executor_for: Callable[[Agent], Executor],
-        earlier: Callable[[TenantId, str, Step], tuple[File, ...]],
+        earlier: Callable[[TenantId, str, str, Step], tuple[File, ...]],
         keep_text: Callable[[Page, RunArtifact, bytes], None],
     ) -> None:
         self._books, self._credits, self._registry, self._store = books, credits_, registry, store
@@ -111,6 +111,9 @@ class Carrier:
                 self._keep_unfinished(tenant, run_id, name, error, state="failed", reason=str(error))
             except GlueError as error:
                 self._fail(tenant, run_id, name, str(error))
+            except Exception as error:  # a defect of an executor or check: this step's, not the engine's to repeat for ever
+                log.exception("step_broke", run=run_id, step=name)
+                self._fail(tenant, run_id, name, f"The step broke off: {type(error).__name__}.")
         self._settle(tenant, run_id, name)
 
     def _begin(self, tenant: TenantId, run_id: str, name: str) -> RunStep | None:
@@ -149,7 +152,7 @@ class Carrier:
                 row.name: File(row.name, row.title, row.media_type, self._store.get(tenant, row.digest)) for row in page.artifacts(run_id)
             }
         work = Work(
-            tenant, run_id, plan, agent, text, analyse(text).details, inputs, tuple(step.findings), self._earlier(tenant, run_id, plan)
+            tenant, run_id, plan, agent, text, analyse(text).details, inputs, tuple(step.findings), self._earlier(tenant, run_id, text, plan)
         )
         outcome = self._ask_executor(executor, work, step, spent=0)
         findings = check_files(outcome.files, plan.checks)
@@ -213,7 +216,7 @@ class Carrier:
     def _charge(self, page: Page, row: RunStep, tokens: int, metered: int, model: str, *, then: str) -> None:
         run = page.run(row.run_id)
         cost = min(row.reserved, self._registry.get(row.agent).price.credits(tokens))  # the reservation is what binds
-        row.plan = {**row.plan, "then": then, "metered": metered}
+        row.next_state, row.metered = then, metered
         row.state, row.spent, row.settled_from, row.model = "settling", cost, run.settled, model
         row.tokens, row.cost, row.reserved = tokens, row.cost + cost, 0
         run.settled += cost
@@ -229,12 +232,12 @@ class Carrier:
         dimensions = {"run": run_id, "step": name, "agent": step.agent, "model": step.model or "none"}
         if step.spent:
             self._credits.settle(tenant, run, start=step.settled_from, cost=step.spent, key=key, dimensions=dimensions)
-        self._credits.record_tokens(tenant, int(step.plan["metered"]), key=f"{key}/tokens", dimensions=dimensions)
+        self._credits.record_tokens(tenant, step.metered, key=f"{key}/tokens", dimensions=dimensions)
         with self._books.change(tenant) as page:
             row, run = page.step(run_id, name), page.run(run_id)
             if row.state != "settling":
                 return
-            row.state = row.plan["then"]
+            row.state = row.next_state
             if row.state == "waiting":
                 row.attempt += 1
                 run.wish, run.needs = run.wish or "approve", max(1, row.expected)

@@ -18,9 +18,11 @@ from glue.agents.carrying import DEADLINE, OVER, Carrier
 from glue.agents.executors import Executor, File
 from glue.agents.executors.offline import OfflineTemplates
 from glue.agents.holds import RunCredits
+from glue.agents.library import Library
 from glue.agents.planning import Route, Step, draw_graph, leave_out, plan_route
 from glue.agents.quote import Measured, Priced, in_words, price_route
 from glue.agents.registry import Agent, Registry
+from glue.agents.search import SearchIndex, keep_text, readable
 from glue.agents.tables import AgentQuote, AgentRun, RunArtifact, RunEvent, RunStep
 from glue.agents.takeover import Leases
 from glue.agents.understanding import Analysis, analyse
@@ -38,6 +40,7 @@ log = structlog.get_logger()
 LONGEST_TEXT = 20_000
 QUOTE_VALID = timedelta(days=7)
 MEASURED_DAYS = 90
+MOST_ROUNDS = 40
 _KEEP_EVERY_SECONDS = 2.0
 _RENEW_EVERY = 1800  # turns of the keeper
 
@@ -67,8 +70,9 @@ class Dispatcher:
         self._keeper: threading.Thread | None = None
         self.carrier = Carrier(
             self._books, self._credits, registry, self._store,
-            executor_for=self._executor_for, earlier=self._earlier, keep_text=self._keep_text,
+            executor_for=self._executor_for, earlier=self._earlier, keep_text=_keep_text,
         )  # fmt: skip
+        self.library = Library(self._books, self._store, SearchIndex(database), run_of=self.run_of)
 
     # --- quotes -------------------------------------------------------------------------------------------------------
 
@@ -197,6 +201,7 @@ class Dispatcher:
                 )
                 for place, step in enumerate(_route_of(quote).steps)
             )  # fmt: skip
+            keep_text(page.session, tenant, run_id=run_id, name="", title="", text=quote.text)
             page.tell(run_id, "run_queued", cap=cap, asked_by=asked_by)
 
     def admit(self, tenant: TenantId) -> None:
@@ -222,6 +227,12 @@ class Dispatcher:
     def run_of(self, tenant: TenantId, run_id: str) -> RunView:
         with self._books.read(tenant) as page:
             return _run_view(page, page.run(run_id))
+
+    def run_by_key(self, tenant: TenantId, key: str) -> RunView | None:
+        """The run that was accepted with this key."""
+        with self._books.read(tenant) as page:
+            run = page.session.exec(select(AgentRun).where(AgentRun.key == key)).first()
+            return _run_view(page, run) if run is not None else None
 
     def runs(self, tenant: TenantId | None, *, offset: int = 0, limit: int = 50) -> list[RunBrief]:
         """Newest first; None: of all customers, for operators."""
@@ -320,7 +331,7 @@ class Dispatcher:
             if run.state != "failed":
                 raise _moved_on(run)
             # What was settled stays with the old holds; the rest of the cap now belongs to the new one.
-            run.holds = [{"id": run.holds[-1]["id"], "units": run.settled}, *([hold] if hold else [])]
+            run.holds = [{"id": run.holds[-1]["id"], "units": run.settled, "closed": True}, *([hold] if hold else [])]
             for other in page.steps(run_id):
                 if other.state in {"failed", "canceled"}:
                     other.state, other.error, other.ended_at, other.attempt = "waiting", "", None, other.attempt + 1
@@ -398,7 +409,7 @@ class Dispatcher:
             if run.state == "running":
                 engine.enqueue(tenant, run.id, run.round)
                 if why := engine.is_gone(run.id, run.round):
-                    self._give_up(tenant, run.id, why)
+                    self._carry_on(tenant, run.id, why)
             elif run.state == "queued":
                 self.admit(tenant)
             elif self._clock.now() > run.deadline:
@@ -412,22 +423,27 @@ class Dispatcher:
         except GlueError as error:  # found again, and asked about, when the run goes on
             log.info("reservation_lapsed", run=run.id, error=str(error))
 
-    def _give_up(self, tenant: TenantId, run_id: str, why: str) -> None:
+    def _carry_on(self, tenant: TenantId, run_id: str, why: str) -> None:
+        """A round broke off (the meter or a database was away): the next one finds what is done. Too many, and the run fails."""
         with self._books.change(tenant) as page:
             run = page.run(run_id)
-            if run.state == "running":
+            if run.state != "running":
+                return
+            log.warning("run_broke_off", run=run_id, round=run.round, why=why)
+            run.round += 1
+            page.tell(run_id, "run_broke_off", why=why)
+            if run.round > MOST_ROUNDS and all(step.state != "settling" for step in page.steps(run_id)):
                 self.carrier.end(page, run, "failed", error=why)
+            page.session.add(run)
+        self._enqueue(run)
         self.carrier.close(tenant, run_id)
         self.admit(tenant)
 
     def _executor_for(self, agent: Agent) -> Executor:
         return self._executors.get(agent.model.partition(":")[0], self._offline)
 
-    def _earlier(self, _tenant: TenantId, _run_id: str, _step: Step) -> tuple[File, ...]:
-        return ()
-
-    def _keep_text(self, page: Page, artifact: RunArtifact, content: bytes) -> None:
-        pass
+    def _earlier(self, tenant: TenantId, run_id: str, text: str, step: Step) -> tuple[File, ...]:
+        return self.library.earlier_files(tenant, run_id, text, step)
 
     def _quote_view(self, row: AgentQuote) -> QuoteView:
         route = _route_of(row)
@@ -445,6 +461,12 @@ class Dispatcher:
             words=in_words(row.expected, row.cap, row.minutes), question=row.analysis.get("question"), notes=tuple(row.notes),
             created_at=row.created_at, valid_until=row.valid_until, run_id=row.run_id,
         )  # fmt: skip
+
+
+def _keep_text(page: Page, artifact: RunArtifact, content: bytes) -> None:
+    if readable(artifact.media_type):
+        text = content.decode("utf-8", errors="replace")
+        keep_text(page.session, page.tenant, run_id=artifact.run_id, name=artifact.name, title=artifact.title, text=text)
 
 
 def _moved_on(run: AgentRun) -> Conflict:

@@ -42,7 +42,8 @@ class RunCredits:
     def renew(self, tenant: TenantId, run: AgentRun) -> None:
         """Keep the reservation. Raises LimitReached when it had lapsed and its credits went elsewhere."""
         for hold in run.holds:
-            self._meter.renew(tenant, hold["id"], seconds=HOLD_SECONDS)
+            if not hold.get("closed"):
+                self._meter.renew(tenant, hold["id"], seconds=HOLD_SECONDS)
 
     def release(self, tenant: TenantId, run: AgentRun) -> None:
         """Give back what was not used; again is fine."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dbos import DBOS, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSConfig, EnqueueOptions, StepOptions
 from dbos._serialization import Serializer
 from sqlalchemy.engine import make_url
 
@@ -20,6 +20,8 @@ from glue.rules.names import TenantId
 QUEUE = "agent-runs"
 VERSION = "1"  # of the workflow's shape: a change makes processes of the old one finish their own runs
 _AT_ONCE = 8
+# For a meter or database that is away for a moment; what a step's work raises never comes this far.
+_PATIENT: StepOptions = {"retries_allowed": True, "max_attempts": 5, "interval_seconds": 0.5}
 _GONE = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
@@ -96,10 +98,10 @@ def _carry_out_run(tenant: TenantId, run_id: str) -> None:
     engine = Engine.current
     assert engine is not None
     carrier = engine.carrier
-    while names := DBOS.run_step({"name": "choose"}, carrier.choose, tenant, run_id):
-        DBOS.run_step({"name": "+".join(names)}, carrier.perform_all, tenant, run_id, names)
-    DBOS.run_step({"name": "close"}, carrier.close, tenant, run_id)
-    DBOS.run_step({"name": "admit"}, engine.admit, tenant)
+    while names := DBOS.run_step({"name": "choose", **_PATIENT}, carrier.choose, tenant, run_id):
+        DBOS.run_step({"name": "+".join(names), **_PATIENT}, carrier.perform_all, tenant, run_id, names)
+    DBOS.run_step({"name": "close", **_PATIENT}, carrier.close, tenant, run_id)
+    DBOS.run_step({"name": "admit", **_PATIENT}, engine.admit, tenant)
 
 
 def _engine_url(database_url: str) -> str:

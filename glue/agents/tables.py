@@ -59,7 +59,8 @@ class AgentRun(TenantScoped, table=True):
 class RunStep(TenantScoped, table=True):
     """A step of a run. States: waiting, running, settling (done, its cost not yet in the meter), completed, failed, canceled.
 
-    ``settled_from`` is the run's spending before this step's; ``reserved`` what it may spend while it runs.
+    ``reserved`` is what it may spend while it runs. Of the last attempt: ``spent`` credits from ``settled_from`` on (the run's
+    spending before it), ``metered`` tokens of a model, and the state that follows settling. ``cost`` is of all attempts.
     """
 
     __tablename__ = "agent_run_steps"
@@ -80,6 +81,8 @@ class RunStep(TenantScoped, table=True):
     cost: int = 0
     spent: int = 0
     settled_from: int = 0
+    metered: int = 0
+    next_state: str = ""
     tokens: int = 0
     model: str = ""
     error: str = ""
@@ -125,3 +128,31 @@ class ExecutorLease(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     until_wall: datetime = Field(sa_type=Utc)
+
+
+class AgentText(TenantScoped, table=True):
+    """Text of a request (``name`` empty) or of a file, for search. Ids only grow: an index may catch up from its newest."""
+
+    __tablename__ = "agent_texts"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: str = Field(index=True)
+    name: str
+    title: str
+    text: str
+
+
+class AgentCheckpoint(TenantScoped, table=True):
+    """A named state of a run's files: ``files`` maps names to {digest, title, media_type, step, size, made_by}."""
+
+    __tablename__ = "agent_checkpoints"
+    __table_args__ = (sa.UniqueConstraint("run_id", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: str = Field(index=True)
+    name: str
+    files: dict[str, Any] = Field(sa_type=sa.JSON)
+    by: str
+    at: datetime = Field(sa_type=Utc)
+    archived: bool = False

@@ -1,5 +1,6 @@
 """A dispatcher over a fresh store, tenants with a plan, and the real meter."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,12 +59,12 @@ def make_stores(url):
 class World:
     """``make`` builds another dispatcher over the same stores."""
 
-    def __init__(self, url, folder):
-        self.url, self.folder, self.clock = url, folder, FixedClock(NOON)
+    def __init__(self, url, folder, clock=None):
+        self.url, self.folder, self.clock = url, folder, clock or FixedClock(NOON)
         self.main, self.store = make_stores(url)
         self.meter = Meter(self.store, clock=self.clock, meters=METERS, lago=NoLago())
         for tenant in (ALICE, BOB):
-            self.meter.publish(snapshot_of(tenant))
+            self.meter.publish(snapshot_of(tenant, confirmed_at=self.clock.now()))
         self.registry = load_registry(ROOT)
         self.opened = []
 
@@ -98,3 +99,18 @@ def light_world(sqlite_url, tmp_path):
     world = World(sqlite_url, tmp_path)
     yield world
     world.close()
+
+
+def accept(dispatcher, text, *, key="k", tenant=ALICE):
+    """Quote and accept at once."""
+    quote = dispatcher.quote(tenant, text, asked_by="u")
+    return dispatcher.accept(tenant, quote.id, asked_by="u", key=key)
+
+
+def ended(dispatcher, run_id, *, states=("completed", "failed", "canceled"), seconds=30, tenant=ALICE):
+    """The run, once it is in one of these states."""
+    deadline = time.monotonic() + seconds
+    while (run := dispatcher.run_of(tenant, run_id)).state not in states:
+        assert time.monotonic() < deadline, run
+        time.sleep(0.02)
+    return run
