@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 54, 18, 34
+WIDTH, HEIGHT, GAP_X, GAP_Y = 236, 54, 18, 34
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A picture of ``width`` by ``height``; ``edges`` run from the foot of one box to the head of another."""
+    """A picture of ``width`` by ``height`` with boxes ``box`` wide; ``edges`` run from the foot of one box to the head of another."""
 
     width: int
     height: int
     nodes: tuple[Node, ...]
     edges: tuple[tuple[int, int, int, int], ...]
+    box: int = WIDTH
 
 
 def lay_out(steps: Sequence[tuple[str, str, Sequence[str], str]]) -> Graph:

@@ -7,7 +7,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
@@ -73,6 +73,8 @@ class Writer:
 
     def short(self, value: Decimal | float) -> str:
         """A number for an axis: 1.2K, 3M."""
+        if abs(float(value)) < 1000:
+            return format_decimal(value, "#,##0.##", locale=self.locale)
         return format_compact_decimal(value, locale=self.locale, fraction_digits=1)
 
     def money(self, cents: int | None, currency: str) -> str:
@@ -87,4 +89,6 @@ class Writer:
 
     def moment(self, value: datetime | None) -> str:
         """Date and time, in UTC and said so."""
-        return "–" if value is None else f"{format_datetime(value, format='medium', locale=self.locale)} UTC"
+        if value is None:
+            return "–"
+        return f"{format_date(value, format='medium', locale=self.locale)}, {format_time(value, format='short', locale=self.locale)} UTC"

@@ -1,6 +1,7 @@
 """From a page's frozen context to HTML: one template per page, everything escaped, undefined names are errors."""
 
 import hashlib
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ def static(name: str) -> str:
     return f"/static/{_DIGESTS[name]}/{name}"
 
 
+def nice(value: float) -> float:
+    """The next round number from ``value`` on, for the top of a chart: 1, 2, 4, 6, 8 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(max(float(value), 1)))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value)
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -83,7 +90,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals["static"] = static
+    environment.globals |= {"static": static, "nice": nice}
     return environment
 
 
