@@ -52,14 +52,22 @@ class Vectors:
         return csr_matrix((values, indices, pointers), shape=(len(documents), len(self.column)))
 
 
-Head = tuple[str, list[str], Sequence[str], float]  # name, labels, the right label of each row, regularization
+# name, labels, the right label of each row (or all the right ones, as a tuple), regularization
+Head = tuple[str, list[str], Sequence[str] | Sequence[tuple[str, ...]], float]
 
 
 def fit(matrix: csr_matrix, heads: Sequence[Head], weights: Sequence[float]) -> tuple[np.ndarray, list[float]]:
     """Weights (feature by label, heads side by side) and biases."""
     columns, biases = [], []
     for _, labels, right, strength in heads:
-        model = LogisticRegression(C=strength, max_iter=600, tol=1e-3).fit(matrix, right, sample_weight=np.array(weights))
+        model = LogisticRegression(C=strength, max_iter=600, tol=1e-3)
+        if isinstance(right[0], tuple):
+            for label in labels:
+                model.fit(matrix, [label in several for several in right], sample_weight=np.array(weights))
+                columns.append(model.coef_.T)
+                biases.append(float(model.intercept_[0]))
+            continue
+        model.fit(matrix, right, sample_weight=np.array(weights))
         order = [list(model.classes_).index(label) for label in labels]
         columns.append(model.coef_[order].T)
         biases += [float(value) for value in model.intercept_[order]]
@@ -90,6 +98,7 @@ def train_understanding() -> None:
     heads: list[Head] = [
         ("task_type", TASK_TYPES, [request.task_type for request in requests], 8.0),
         ("complexity", ["simple", "moderate", "complex", "enterprise"], [request.complexity for request in requests], 8.0),
+        ("supports", TASK_TYPES, [request.expects_support for request in requests], 8.0),
     ]
     train("understanding", [extract_request_features(request.text) for request in requests], heads, [request.weight for request in requests])
 

@@ -41,17 +41,25 @@ class LinearModel:
 
     def probabilities(self, head: str, features: Iterable[str]) -> dict[str, float]:
         """Probability per label of ``head``; the same features always give the same answer."""
+        scores = self._scores(head, features)
+        top = max(scores.values())
+        exponentials = {label: math.exp(score - top) for label, score in scores.items()}
+        whole = sum(exponentials.values())
+        return {label: value / whole for label, value in exponentials.items()}
+
+    def chances(self, head: str, features: Iterable[str]) -> dict[str, float]:
+        """The same for a head whose labels do not exclude each other: a probability for each by itself."""
+        return {label: 1 / (1 + math.exp(-score)) for label, score in self._scores(head, features).items()}
+
+    def _scores(self, head: str, features: Iterable[str]) -> dict[str, float]:
         at, labels = self._heads[head]
         rows = self._rows(features)
         length = math.sqrt(len(rows)) or 1.0
-        scores = []
-        for column in range(at, at + len(labels)):
+        scores = {}
+        for column, label in enumerate(labels, at):
             total = sum(self._weights[row * self._width + column] for row in rows)
-            scores.append(self._bias[column] + total * self._scale[column] / length)
-        top = max(scores)
-        exponentials = [math.exp(score - top) for score in scores]
-        whole = sum(exponentials)
-        return {label: value / whole for label, value in zip(labels, exponentials, strict=True)}
+            scores[label] = self._bias[column] + total * self._scale[column] / length
+        return scores
 
     def explain(self, head: str, label: str, features: Iterable[str]) -> list[tuple[str, float]]:
         """``(feature, weight)`` for those that spoke for ``label`` more than for the average label, strongest first."""

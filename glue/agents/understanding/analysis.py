@@ -79,7 +79,7 @@ def analyse(text: str, requirements: Sequence[str] | None = None) -> Analysis:
     types = model.probabilities("task_type", features)
     sizes = model.probabilities("complexity", features)
     task_type, complexity = (max(odds, key=lambda label: odds[label]) for odds in (types, sizes))
-    supports = tuple(TaskType(name) for name in find_supports(model, clauses, task_type))
+    supports = tuple(TaskType(name) for name in find_supports(model, clauses, features=features, main=task_type))
     confidence = round(min(types[task_type], sizes[complexity]), 3)
     return Analysis(
         TaskType(task_type), Complexity(complexity), supports, details, confidence,

@@ -31,6 +31,11 @@ _SELF = re.compile(
     r"^(?:hi|hello|i'm an?|i am an?|we're|we are|we sell|as (?:an?|the|head)|my name|i (?:teach|work|manage|write|do|run|sit)|next term|last year"
     r"|ich bin|wir sind|ich unterrichte|je suis|nous sommes|j enseigne|soy|somos|sou|doy clases)\b"
 )
+_ASIDE = re.compile(
+    r"^(?:before|after|when|although|though|while|since|because|once|unless|if|as soon as|bevor|nachdem|obwohl|weil|wenn|sobald|avant|apres|puisque|quand"
+    r"|si|antes|despues|aunque|cuando|porque|depois|embora|quando)\b|\b(?:one day|some day|later on|last (?:year|term|week)|next year)\b"
+    r"|^(?:i|we) (?:may|might|could|used to)\b"
+)
 _TOPIC = frozenset("on about regarding over concerning uber zum sur sobre acerca".split())
 _TOPIC_END = frozenset("for with and to in at by so that fur mit pour avec para com con que which who".split())
 
@@ -88,4 +93,4 @@ def _role(plain: str, *, besides: bool) -> str:
         return "done"
     if besides:
         return "besides"
-    return "context" if _SELF.search(plain) else "ask"
+    return "context" if _SELF.search(plain) or _ASIDE.search(plain) else "ask"

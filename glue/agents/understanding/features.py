@@ -1,9 +1,13 @@
 """What the classifier sees of a request: words by the part their clause plays, openings of sentences, pieces of words, sizes."""
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
 
 from glue.agents.understanding.clauses import Clause, split_clauses
 from glue.agents.understanding.quantities import find_quantities, noun_kind, number_of, size_of
+from glue.agents.words import fold
 
 _DULL = frozenset(
     "a an the of to for in on and or is are be it its i we my our your you me us that this these those with at by as so if from please und der die das "
@@ -26,6 +30,7 @@ def _features(clauses: list[Clause]) -> Iterator[str]:
     main = [clause for clause in clauses if clause.role == "ask"] or clauses
     for clause in clauses:
         yield from _clause_features(clause, leading=clause is main[0], last=clause is main[-1])
+    yield from _cue_features(clauses, main[0])
     flat = [word for clause in clauses for word in clause.words]
     for quantity in find_quantities(flat):
         size = size_of(quantity.value)
@@ -71,6 +76,48 @@ def _clause_features(clause: Clause, *, leading: bool, last: bool) -> Iterator[s
             for size in (4, 5):
                 for at in range(len(padded) - size + 1):
                     yield f"c|{padded[at : at + size]}"
+
+
+@lru_cache(maxsize=1)
+def _cues() -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str]]]:
+    """Words and beginnings of words that tell verbs of making, checking, planning … and what they are done to."""
+    table: dict[str, list[str]] = json.loads(files("glue.agents.understanding").joinpath("cues.json").read_text(encoding="utf-8"))
+    exact: dict[str, tuple[str, ...]] = {}
+    beginnings = []
+    for name, words in table.items():
+        for word in words:
+            if word.endswith("*"):
+                beginnings.append((fold(word[:-1]), name))
+            else:
+                exact[fold(word)] = (*exact.get(fold(word), ()), name)
+    return exact, beginnings
+
+
+@lru_cache(maxsize=1 << 13)
+def _cues_of(word: str) -> tuple[str, ...]:
+    exact, beginnings = _cues()
+    return tuple(dict.fromkeys([*exact.get(word, ()), *(name for beginning, name in beginnings if word.startswith(beginning))]))
+
+
+def _cue_features(clauses: list[Clause], leading: Clause) -> Iterator[str]:
+    """What is done to what: kinds of verbs and things per role, and which of them meet in one clause."""
+    for clause in clauses:
+        topics = clause.topic_words
+        named = [(_cues_of(word.text), index in topics) for index, word in enumerate(clause.words)]
+        verbs = [cue for cues, about in named if not about for cue in cues if cue.startswith("v_")]
+        things = {cue for cues, about in named if not about for cue in cues if cue.startswith("n_")}
+        for cue in {*verbs, *things}:
+            yield f"k|{clause.role}|{cue}"
+            if clause is leading:
+                yield f"k1|{cue}"
+        first = next((cues for cues, about in named if not about and any(cue.startswith("v_") for cue in cues)), ())
+        for verb in (cue for cue in first if cue.startswith("v_")):
+            yield f"kv|{clause.role}|{verb}"
+            for thing in things:
+                yield f"kvn|{clause.role}|{verb}|{thing}"
+        if not first:
+            for thing in things:
+                yield f"k0|{clause.role}|{thing}"
 
 
 _WHOLE = frozenset(
