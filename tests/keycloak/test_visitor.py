@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from glue.sandbox.visitor import Lost, Visitor, wait_for_mail
-from tests.fixtures_sandbox import running_sandbox
+from glue.sandbox.visitor import Lost, Visitor, log_in, register, wait_for_mail
+from tests.fixtures_sandbox import REALM_FILE, running_sandbox
 
 FORM = """<html lang="de"><head><title>Hi</title><style>p {}</style></head><body data-page-id="form"><p>Hello &amp; <b>you</b></p>
 <form id="one" action="/sent?x=1" method="post"><input name="first-name" value="Ann"><input type="hidden" name="token" value="t&amp;t">
@@ -177,3 +177,20 @@ def test_refusals_and_nonsense_are_answered(sink):
         assert client.rcpt("later@example.test")[0] == 451
         assert client.rset()[0] == 250
         assert client.docmd("X" * 70_000)[0] == 500
+
+
+def test_register_and_log_in_walk_any_provider_with_these_forms(sink):
+    """The identity sandbox names its pages and forms as Keycloak does; `test_keycloak_journeys` walks the real one."""
+    environment = {f"GLUE_KEYCLOAK__{name}_CLIENT_SECRET": f"{name}-secret-1" for name in ("SERVICE", "PORTAL", "API", "APPLY")}
+    environment |= {"GLUE_PUBLIC_URL": "http://127.0.0.1:9", "GLUE_MAIL__HOST": "127.0.0.1", "GLUE_MAIL__STARTTLS": "false"}
+    words = ["--realm-file", str(REALM_FILE), "--smtp", f"{sink['smtp_host']}:{sink['smtp_port']}"]
+    with running_sandbox("identity", *words, environment=environment) as identity, Visitor() as visitor, Visitor() as later:
+        params = {"client_id": "glue-portal", "redirect_uri": "http://127.0.0.1:9/auth/callback", "response_type": "code", "state": "s"}
+        params |= {"scope": "openid organization:*", "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}
+        url = str(httpx.URL(f"{identity['issuer']}/protocol/openid-connect/auth", params=params | {"code_challenge_method": "S256"}))
+        person = {"email": "zoe@example.test", "password": "correct-horse-battery"}
+        page = register(visitor, f"{url}&prompt=create", **person, first_name="Zoe", last_name="Ray", mail_url=sink["url"])
+        assert "code=" in page.url
+        assert "code=" in log_in(later, url, **person).url
+        with pytest.raises(Lost, match="login"), Visitor() as stranger:
+            log_in(stranger, url, email="zoe@example.test", password="wrong password")
