@@ -120,6 +120,12 @@ class Deliveries:
             mark_all(session, tenants, why=f"{row.source} said {row.kind}, played again", now=self._clock.now(), priority=Priority.HINT)
             return tuple(tenants)
 
+    def last_received(self, source: str) -> datetime | None:
+        """Wall time of the newest delivery from ``source``; None when there is none."""
+        with self._database.read(_SCOPE) as session:
+            newest = select(Delivery.received_at).where(Delivery.source == source).order_by(col(Delivery.received_at).desc())
+            return session.exec(newest).first()
+
     def forget_old(self) -> None:
         """Remove what is older than thirty days."""
         with self._database.write(_SCOPE) as session:

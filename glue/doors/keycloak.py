@@ -1,6 +1,7 @@
 """Keycloak's door: it sends nothing, so its events are asked for, with overlap since their times precede the commit."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlmodel import Session
 
@@ -11,7 +12,14 @@ from glue.rules.names import TenantId
 from glue.upstream.keycloak import Keycloak
 
 OVERLAP = timedelta(minutes=3)
+PAGE = 1000
 _ABOUT_PEOPLE = ("USER.", "UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL", "DELETE_ACCOUNT")
+
+
+class Fetch(Protocol):
+    """One of Keycloak's two lists of events."""
+
+    def __call__(self, *, since: datetime, limit: int) -> list[IdentityEvent]: ...
 
 
 class KeycloakDoor:
@@ -19,13 +27,15 @@ class KeycloakDoor:
 
     def __init__(self, deliveries: Deliveries, keycloak: Keycloak, clock: Clock) -> None:
         self._deliveries, self._keycloak, self._clock = deliveries, keycloak, clock
-        self._since = clock.wall() - OVERLAP
+        # After a pause (a restart, a deployment) it goes on where it stopped; Keycloak keeps events for two weeks.
+        last = deliveries.last_received("keycloak")
+        self._since = min(last or clock.wall(), clock.wall()) - OVERLAP
         self._seen: set[str] = set()
 
     def poll(self) -> int:
         """Take in what is new; returns how many events were. Raises UpstreamUnavailable."""
         started = self._clock.wall()
-        events = [*self._keycloak.admin_events(since=self._since), *self._keycloak.user_events(since=self._since)]
+        events = [*_all(self._keycloak.admin_events, self._since), *_all(self._keycloak.user_events, self._since)]
         fresh = [event for event in events if event.id not in self._seen]
         for event in fresh:
             if event.organization_id or (event.user_id and event.kind.startswith(_ABOUT_PEOPLE)):
@@ -47,3 +57,15 @@ class KeycloakDoor:
         if event.organization_id:
             return [event.organization_id]
         return [one.id for one in self._keycloak.organizations_of_user(event.user_id)] if event.user_id else []
+
+
+def _all(fetch: Fetch, since: datetime) -> list[IdentityEvent]:
+    """Every event from ``since`` on, however many: page by page along their times."""
+    found: dict[str, IdentityEvent] = {}
+    while True:
+        page = fetch(since=since, limit=PAGE)
+        news = [event for event in page if event.id not in found]
+        found |= {event.id: event for event in news}
+        if len(page) < PAGE or not news:
+            return list(found.values())
+        since = page[-1].at

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from joserfc import jwt
@@ -18,6 +19,7 @@ from glue.doors.deliveries import LARGEST_BODY, Deliveries, IdentityMap, Outcome
 from glue.errors import DeliveryRefused, EventNotUnderstood
 from glue.rules.names import TenantId
 
+ASK_AGAIN_SECONDS = 60
 _BY_PLAN = {"plan", "feature", "billable_metric"}
 
 
@@ -29,6 +31,7 @@ class LagoDoor:
         self._keys = [key.get_secret_value().encode() for key in keys]
         self._public_key = public_key
         self._pem = ""
+        self._asked_at = float("-inf")
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Verify and keep one delivery. Raises DeliveryRefused (nothing stored), EventNotUnderstood."""
@@ -56,17 +59,23 @@ class LagoDoor:
                 raise DeliveryRefused("The delivery is not signed in a way we know.")
 
     def _verify_jwt(self, signature: str, body: bytes) -> None:
-        # Asked for once, and once more when it does not fit: the key may have been rotated.
-        for fresh in (False, True):
-            if fresh or not self._pem:
-                self._pem = self._public_key()
-            try:
-                claims = jwt.decode(signature, RSAKey.import_key(self._pem), algorithms=["RS256"]).claims
-            except (JoseError, ValueError, binascii.Error):
-                continue
-            if hmac.compare_digest(str(claims.get("data", "")).encode(), body):
+        # The key may have been rotated, so a misfit asks for it anew; at most once a minute, for junk never fits.
+        for _ in range(2):
+            if self._fits(signature, body):
                 return
+            if monotonic() - self._asked_at < ASK_AGAIN_SECONDS:
+                break
+            self._pem, self._asked_at = self._public_key(), monotonic()
         raise DeliveryRefused("The signature does not fit the body.")
+
+    def _fits(self, signature: str, body: bytes) -> bool:
+        if not self._pem:
+            return False
+        try:
+            claims = jwt.decode(signature, RSAKey.import_key(self._pem), algorithms=["RS256"]).claims
+        except (JoseError, ValueError, binascii.Error):
+            return False
+        return hmac.compare_digest(str(claims.get("data", "")).encode(), body)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
