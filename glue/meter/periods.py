@@ -11,6 +11,7 @@ from glue.rules.snapshot import Period, Snapshot
 from glue.rules.standing import Standing
 
 GAP = timedelta(minutes=10)  # from 00:00 until the invoice of the period just ended
+GAP_SURELY_OVER = timedelta(minutes=12)  # what is seen from here on is as that invoice's job has left it
 STILL_TAKEN = timedelta(minutes=8)  # usage of that period is sent with its own time until here, with room for a slow answer
 SWAP_PATIENCE = timedelta(hours=1)  # a waiting downgrade is swapped by the hourly job
 LAST_MINUTES = timedelta(minutes=5)
@@ -91,7 +92,7 @@ def place(fold_period: str, latest_at: datetime, *, now: datetime, snapshot: Sna
     start = midnight(day)
     if fold_period and fold_period < day.isoformat() and now < start + STILL_TAKEN and period.subscription_started_at <= latest_at < start:
         return Placement(latest_at)
-    if now < start + GAP or snapshot.confirmed_at < start + GAP:
+    if now < start + GAP or snapshot.confirmed_at < start + GAP_SURELY_OVER:
         return WAIT
     if period.downgrade_waiting and now < start + SWAP_PATIENCE:
         return WAIT

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glue.errors import Conflict, GlueError, LimitReached
-from glue.meter.books import Books, Fact
+from glue.meter.books import MOST_OPEN_HOLDS, Books, Fact
 from glue.meter.meters import MeterKind
 from glue.meter.requests import Consume, Record, ReleaseHold, RenewHold, SettleHold, TakeHold
 from glue.meter.terms import Cap, Terms
@@ -82,7 +83,7 @@ class Shop:
 
 
 @given(steps)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_promised_and_used_never_exceed_the_limit_but_by_flagged_facts(sequence):
     shop = Shop()
     for step in sequence:
@@ -95,7 +96,7 @@ def test_promised_and_used_never_exceed_the_limit_but_by_flagged_facts(sequence)
 
 
 @given(steps)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_fact_is_counted_once_everywhere(sequence):
     shop = Shop()
     for step in sequence:
@@ -146,3 +147,17 @@ def test_maxima_and_latest_values_are_no_sums():
             books.record(terms, Fact(kind, amount * ONE, 0, "2026-11-01"))
         assert books.used(terms) == expected
         assert books.folds["alice", code, "2026-11-01", "{}"].units == expected
+
+
+def test_totals_that_could_not_be_counted_are_refused():
+    shop = Shop()
+    shop.books.counters["alice", "credits", "2026-11-01"] = 2**62 - ONE
+    assert shop.perform(Record(terms=TERMS, facts=[(TERMS, shop.fact(ONE))])) is not None
+    assert shop.perform(Record(terms=TERMS, facts=[(TERMS, shop.fact(1))])) is None
+
+
+def test_the_number_of_open_holds_is_bounded():
+    shop = Shop()
+    shop.books.held["alice", "credits"] = (0, MOST_OPEN_HOLDS)
+    with pytest.raises(LimitReached, match="Too many holds"):
+        TakeHold(terms=TERMS, units=ONE, expires_at=SECOND).perform(shop.books)

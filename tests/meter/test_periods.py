@@ -76,16 +76,16 @@ def test_nothing_is_stamped_into_the_gap_before_the_invoice():
     in_gap = at("2026-12-01T00:03:00")
     assert place("2026-12-01", in_gap, now=at("2026-12-01T00:05:00"), snapshot=seen(DECEMBER, "2026-12-01T00:04:00")).at is None
     # Confirmed in the gap: the row may have been swapped since.
-    assert place("2026-12-01", in_gap, now=at("2026-12-01T00:11:00"), snapshot=seen(DECEMBER, "2026-12-01T00:09:00")).at is None
-    placed = place("2026-12-01", in_gap, now=at("2026-12-01T00:12:00"), snapshot=seen(DECEMBER, "2026-12-01T00:11:00"))
+    assert place("2026-12-01", in_gap, now=at("2026-12-01T00:12:00"), snapshot=seen(DECEMBER, "2026-12-01T00:11:00")).at is None
+    placed = place("2026-12-01", in_gap, now=at("2026-12-01T00:13:00"), snapshot=seen(DECEMBER, "2026-12-01T00:12:00"))
     assert placed.at == at("2026-12-01T00:10:00")
 
 
 def test_a_waiting_downgrade_holds_usage_until_its_row_is_there_or_an_hour_has_passed():
-    waiting = seen(replace(DECEMBER, downgrade_waiting=True), "2026-12-01T00:11:00")
+    waiting = seen(replace(DECEMBER, downgrade_waiting=True), "2026-12-01T00:12:00")
     assert place("2026-12-01", FIRST, now=at("2026-12-01T00:12:00"), snapshot=waiting).at is None
     assert place("2026-12-01", FIRST, now=at("2026-12-01T01:00:00"), snapshot=waiting).at == at("2026-12-01T00:10:00")
-    swapped = seen(replace(DECEMBER, subscription_started_at=at("2026-12-01T00:10:02.4")), "2026-12-01T00:11:00")
+    swapped = seen(replace(DECEMBER, subscription_started_at=at("2026-12-01T00:10:02.4")), "2026-12-01T00:12:00")
     assert place("2026-12-01", FIRST, now=at("2026-12-01T00:12:00"), snapshot=swapped).at == at("2026-12-01T00:10:03")
 
 
