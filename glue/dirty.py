@@ -125,6 +125,12 @@ def _wake_up(session: Session) -> None:
     wake.notify()
 
 
+def forget_leases(database: Database) -> None:
+    """For a process that is the only one (SQLite): leases of one that ended without a word mean nothing."""
+    with database.write(_SYSTEM) as session:
+        session.execute(sa.update(Dirty).values(holder="", lease_until=None))
+
+
 def claim(database: Database, clock: Clock) -> Claim | None:
     """The most urgent tenant that is due and that nobody works on; None when there is none."""
     now, wall = clock.now(), clock.wall()

@@ -27,7 +27,7 @@ from glue.converge.systems import Ports, Systems
 from glue.converge.tenants import tenants_by, tenants_on_plan
 from glue.converge.worker import Chore, Worker
 from glue.db import Database, System
-from glue.dirty import mark
+from glue.dirty import forget_leases, mark
 from glue.doors.deliveries import Deliveries, IdentityMap
 from glue.doors.keycloak import KeycloakDoor
 from glue.doors.keygen import KeygenDoor
@@ -273,6 +273,8 @@ class Services(Adapters):
         _ = self.lock
         schema.upgrade(self.database)
         schema.upgrade(self.meter_database, meter=True)
+        if self.database.is_sqlite:
+            forget_leases(self.database)
 
     def start(self, *, worker: bool) -> None:
         """Begin to serve; with ``worker`` also converge, poll, sweep and flush."""

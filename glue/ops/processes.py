@@ -60,7 +60,7 @@ class Process:
                 raise Unavailable(f"{self.name} did not start: {said}", remedy=f"The whole log is {self.log}.")
         return self.ready
 
-    def stop(self, seconds: float = 10) -> None:
+    def stop(self, seconds: float = 30) -> None:
         """Ask it to stop, wait, and end its group if it does not."""
         if self.running:
             self._popen.terminate()
