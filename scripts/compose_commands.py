@@ -48,7 +48,17 @@ def compose(seed: int = 11) -> list[Sentence]:
     return [sentence for row in read_templates() for sentence in vary(row["text"], row["command"], rng)]
 
 
-FRAMES = ("Please: {x}", "{x} Thanks!", "Hi, {x}", "{x} It's urgent.", "{x} Today, please.", "Good morning. {x}", "{x} They know about it.", "OK. {x}", "{x} Thank you.")
+FRAMES = (
+    "Please: {x}",
+    "{x} Thanks!",
+    "Hi, {x}",
+    "{x} It's urgent.",
+    "{x} Today, please.",
+    "Good morning. {x}",
+    "{x} They know about it.",
+    "OK. {x}",
+    "{x} Thank you.",
+)
 
 
 def vary(template: str, command: str, rng: random.Random) -> Iterator[Sentence]:

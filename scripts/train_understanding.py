@@ -79,7 +79,12 @@ def pack(vectors: Vectors, heads: Sequence[Head], weights: np.ndarray, biases: S
     scale = np.abs(weights).max(axis=0) / 127
     rounded = np.rint(weights / scale).astype(np.int8)
     kept = np.flatnonzero(np.abs(rounded).max(axis=1) > 0)
-    header = {"heads": {name: labels for name, labels, _, _ in heads}, "scale": [float(s) for s in scale], "bias": list(biases), "rows": len(kept)}
+    header = {
+        "heads": {name: labels for name, labels, _, _ in heads},
+        "scale": [float(s) for s in scale],
+        "bias": list(biases),
+        "rows": len(kept),
+    }
     hashes = struct.pack(f"<{len(kept)}I", *(vectors.hashes[at] for at in kept))
     return zlib.compress(json.dumps(header).encode() + b"\n" + hashes + rounded[kept].tobytes(), 9)
 
@@ -100,7 +105,9 @@ def train_understanding() -> None:
         ("complexity", ["simple", "moderate", "complex", "enterprise"], [request.complexity for request in requests], 8.0),
         ("supports", TASK_TYPES, [request.expects_support for request in requests], 8.0),
     ]
-    train("understanding", [extract_request_features(request.text) for request in requests], heads, [request.weight for request in requests])
+    train(
+        "understanding", [extract_request_features(request.text) for request in requests], heads, [request.weight for request in requests]
+    )
 
 
 def train_router() -> None:

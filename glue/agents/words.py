@@ -27,3 +27,8 @@ def fold(text: str) -> str:
 def split_words(text: str, *, offset: int = 0) -> list[Word]:
     """The words of ``text`` in order, places counted from ``offset``."""
     return [Word(fold(match.group()), match.start() + offset, match.end() + offset) for match in _WORD.finditer(text)]
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of one line as a set: the way all word lists here are written."""
+    return frozenset(words.split())

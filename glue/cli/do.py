@@ -62,7 +62,11 @@ def compose_argv(command: str, args: dict[str, str], text: str) -> list[str]:
     if words[0] in ("quote", "run"):
         return [*words, text]
     for name, value in args.items():
-        by_position = name in _POSITIONAL and not (name == "tenant" and words[0] in _TENANT_IS_OPTION) and not (name == "license" and "machine" in args)
+        by_position = (
+            name in _POSITIONAL
+            and not (name == "tenant" and words[0] in _TENANT_IS_OPTION)
+            and not (name == "license" and "machine" in args)
+        )
         words += [value] if by_position else [f"--{name}", value]
     return words
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-ROLES = {"human": "user", "customer": "user", "ai": "assistant", "bot": "assistant", "model": "assistant", "developer": "system", "function": "tool"}
+ROLES = {
+    "human": "user",
+    "customer": "user",
+    "ai": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "developer": "system",
+    "function": "tool",
+}
 
 _DAY = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{1,2}\.? [A-Za-zé]{3,9}\.? \d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 _TIME = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?(?: ?(?:Z|UTC|GMT|CET|CEST|[+-]\d\d:?\d\d))?"
@@ -30,7 +38,24 @@ _EDGES = tuple(
 )
 _BRACKETED = frozenset((0, 2, 5, 6))  # clear enough for a conversation of a single message
 _MARKS = re.compile(r"\*\*|__|</?(?:b|i|em|strong|p|div|span|br) ?/?>", re.IGNORECASE)
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "–": "-", "—": "-", "‑": "-", "‐": "-"})
+_QUOTES = str.maketrans(
+    {
+        "‘": "'",
+        "’": "'",
+        "‚": "'",
+        "´": "'",
+        "`": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "–": "-",
+        "—": "-",
+        "‑": "-",
+        "‐": "-",
+    }
+)
 TOKEN = re.compile(r"\[[A-Z][A-Z_ ]*\d*\]|<[A-Z][A-Z_ ]*\d*>|\{\{\w+\}\}|█+|\*{3,}|\w+(?:['.,:/_@-]\w+)*|[^\w\s]")
 
 

@@ -82,7 +82,9 @@ def _judge_gap(left: Sequence[Unit], right: Sequence[Unit], *, removed: Counter[
         if tag == "equal":
             shared += len(words_of(texts[0]))
             continue
-        kind = _judge_run(texts, whole=(_is_whole(a1, a2, len(one), boundaries[0]), _is_whole(b1, b2, len(other), boundaries[1])), both=tag == "replace")
+        kind = _judge_run(
+            texts, whole=(_is_whole(a1, a2, len(one), boundaries[0]), _is_whole(b1, b2, len(other), boundaries[1])), both=tag == "replace"
+        )
         if kind == "changed":
             return kind, 0
         if kind != "more":

@@ -32,11 +32,11 @@ def is_decisive(word: str) -> bool:
 
 def harmless_inside(run: Sequence[str]) -> bool:
     """Whether ``run`` may stand inside a sentence of one side only."""
-    return all(fold(word) in _lists()[1] or not is_decisive(word) and word.islower() for word in words_of(run))
+    return all(fold(word) in _lists()[1] or (not is_decisive(word) and word.islower()) for word in words_of(run))
 
 
 def compare_runs(one: Sequence[str], other: Sequence[str]) -> str:
-    """"same", "typo", "synonym", "masked", "unknown" (an ordinary word for another) or "changed"."""
+    """What the second run makes of the first: same, typo, synonym, masked, unknown (an ordinary word for another) or changed."""
     a, b = words_of(one), words_of(other)
     if [fold(word) for word in a] == [fold(word) for word in b] or _letters(a) == _letters(b):
         return "same"
@@ -82,7 +82,12 @@ def _compare_words(one: str, other: str) -> str:
         return "synonym"
     decisive, _, _, known = _lists()
     named = one[0].isupper() and other[0].isupper()
-    if _is_slip(a, b) and not {a, b} <= decisive and (_undoubled(a) == _undoubled(b) or not (a in known and b in known)) and not (named and a[0] != b[0]):
+    if (
+        _is_slip(a, b)
+        and not {a, b} <= decisive
+        and (_undoubled(a) == _undoubled(b) or not (a in known and b in known))
+        and not (named and a[0] != b[0])
+    ):
         return "typo"
     if a in decisive or b in decisive or one[0].isupper() or other[0].isupper():
         return "changed"

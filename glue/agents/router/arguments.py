@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from glue.agents.router.dates import find_dates
-from glue.agents.words import fold
+from glue.agents.words import fold, word_set
 
 
 class Named(NamedTuple):
@@ -37,35 +37,43 @@ _MACHINE_NOUN = (
     r"(?:machine|computer|laptop|pc|device|notebook|workstation|host|server|rechner|computers|gerat|ordinateur|poste|portable|equipo|ordenador|portatil"
     r"|maquina|computador|dispositivo|appareil)"
 )
-_MACHINE = re.compile(rf"\b{_MACHINE_NOUN}\s+(?:called |named |namens |llamado |chamad[oa] )?(?P<q>{_QUOTE})(?P<name>[a-z][\w-]*)", re.IGNORECASE)
+_MACHINE = re.compile(
+    rf"\b{_MACHINE_NOUN}\s+(?:called |named |namens |llamado |chamad[oa] )?(?P<q>{_QUOTE})(?P<name>[a-z][\w-]*)", re.IGNORECASE
+)
 _MACHINE_SHAPE = re.compile(r"\b(?!LIC-|T-\d|TCK-)[A-Za-z]\w*(?:-\w+)*-\w*\d\w*\b|\b[a-z]{2,}\d{1,4}\b")
 
 _PLAN_NOUN = r"(?:plan|tier|tarif|tarifs|formule|forfait|offre|plano|package|subscription|abo)"
 _PLAN = (
     re.compile(rf"\b{_PLAN_NOUN}\s+(?:called |to |auf |en |a |para )?{_QUOTE}(?P<name>[A-Z]\w*(?:\s[A-Z]\w*)?)"),
     re.compile(rf"\b(?P<name>[A-Z]\w*){_QUOTE}[ -](?:{_PLAN_NOUN}|Tarif|Plan|Abo)\b"),
-    re.compile(r"\b(?:to|on|onto|gets?|wants?|for|into|auf|zu|au|à|pour|al|a|para o|para|in)\s+(?:the\s+|le\s+|la\s+|el\s+|o\s+)?(?P<name>[A-Z]\w*)"),
+    re.compile(
+        r"\b(?:to|on|onto|gets?|wants?|for|into|auf|zu|au|à|pour|al|a|para o|para|in)\s+(?:the\s+|le\s+|la\s+|el\s+|o\s+)?(?P<name>[A-Z]\w*)"
+    ),
 )
-KNOWN_PLANS = frozenset("free solo starter basic team business pro professional plus premium growth scale enterprise standard trial beta studio".split())
+KNOWN_PLANS = word_set(
+    "free solo starter basic team business pro professional plus premium growth scale enterprise standard trial beta studio"
+)
 
 _TENANT_NOUN = (
     r"(?:tenants?|customers?|clients?|company|firm|organi[sz]ation|account|mandant(?:en|in)?|kund(?:e|en|in)|firma|clientes?|empresa|soci[eé]t[eé]|entreprise"
     r"|inquilino|locataire)"
 )
 _NAME = r"[A-ZÀ-ÖØ-Þ][\w&’'-]*(?:\s(?:&\s)?[A-ZÀ-ÖØ-Þ0-9][\w&-]*)*"
-_BY_NOUN = re.compile(rf"(?i:\b{_TENANT_NOUN})\s+(?i:called |named |namens |llamado |chamado |nommé )?{_QUOTE}(?P<name>{_NAME}|[a-z][\w-]+)")
+_BY_NOUN = re.compile(
+    rf"(?i:\b{_TENANT_NOUN})\s+(?i:called |named |namens |llamado |chamado |nommé )?{_QUOTE}(?P<name>{_NAME}|[a-z][\w-]+)"
+)
 _CAPITAL = re.compile(rf"(?P<name>{_NAME})")
 _BEFORE = re.compile(
     r"(?:\b(?:of|for|from|to|at|about|with|on|into|by|von|vom|bei|fur|zu|uber|mit|an|de|du|pour|chez|sur|a|para|sobre|con|com|do|da|al|em|en|à|d'|d’))\s*$"
 )
-_PREDICATE = frozenset(
+_PREDICATE = word_set(
     "has have had hasn't is isn't was wants want wanted needs need paid pays asks asked gave gives may must can cannot can't should complains demands "
     "leaves left moves moved quits says said owes keeps did does doesn't will hat ist will mochte braucht zahlt hatte war wechselt kundigt verlangt a est veut "
-    "demande doit ha quiere pide necesita tiene debe es paga pago tem quer pediu precisa deve pagou e".split()
+    "demande doit ha quiere pide necesita tiene debe es paga pago tem quer pediu precisa deve pagou e"
 )
-_AFTER_VERB = frozenset(
+_AFTER_VERB = word_set(
     "the a an it them him her all every that this these those my our your me us out off up down any some everything everyone whichever alle das die den "
-    "tout tous toutes le la les todo todos todas el los tudo o os as".split()
+    "tout tous toutes le la les todo todos todas el los tudo o os as"
 )
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -74,7 +82,9 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 def known_words() -> frozenset[str]:
     """Folded words that are never a tenant's name by themselves."""
     place = files("glue.agents.router")
-    return frozenset(word for name in ("known_words.txt", "common_words.txt") for word in place.joinpath(name).read_text(encoding="utf-8").split())
+    return frozenset(
+        word for name in ("known_words.txt", "common_words.txt") for word in place.joinpath(name).read_text(encoding="utf-8").split()
+    )
 
 
 def find_named(text: str) -> list[Named]:
@@ -90,7 +100,7 @@ def find_named(text: str) -> list[Named]:
             add(kind, match.start(), match.end())
     for match in _MACHINE.finditer(text):
         name = match["name"]
-        if match["q"] or re.search(r"\d|-", name) or _ends_phrase(text, match.end("name")) and _is_unknown(name):
+        if match["q"] or re.search(r"\d|-", name) or (_ends_phrase(text, match.end("name")) and _is_unknown(name)):
             add("machine", match.start("name"), match.end("name"))
     for match in _MACHINE_SHAPE.finditer(text):
         add("machine", match.start(), match.end())
@@ -120,12 +130,16 @@ def _tenant_places(text: str) -> list[tuple[int, int, int]]:
         places.extend(_capitalized(text, match.start("name"), match.end("name")))
     if not places and not any(letter.isupper() for letter in text[1:]):
         places.extend(
-            (match.start(), match.end(), 1) for match in _LETTERS.finditer(text) if _is_unknown(match.group()) and _BEFORE.search(fold(text[: match.start()]))
+            (match.start(), match.end(), 1)
+            for match in _LETTERS.finditer(text)
+            if _is_unknown(match.group()) and _BEFORE.search(fold(text[: match.start()]))
         )
     return places
 
 
-_SYSTEMS = frozenset("keycloak lago keygen glue postgres sqlite github reddit stripe docker i notebooklm ai ki ia pdf yaml json gdpr dsgvo api url cli ok pc faq".split())
+_SYSTEMS = word_set(
+    "keycloak lago keygen glue postgres sqlite github reddit stripe docker i notebooklm ai ki ia pdf yaml json gdpr dsgvo api url cli ok pc faq"
+)
 
 
 def _capitalized(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
@@ -146,23 +160,55 @@ def _capitalized(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
 
 def _cased_is_name(text: str, start: int, name: str) -> bool:
     """Whether a word we know ("Orchard", "Juniper") is a name here: capitalized where its language would not do so."""
-    if fold(name) in KNOWN_PLANS or fold(name) in _SYSTEMS or _capitalizes_nouns(text) or fold(name) in known_words() and fold(name) in _PROPER:
+    if (
+        fold(name) in KNOWN_PLANS
+        or fold(name) in _SYSTEMS
+        or _capitalizes_nouns(text)
+        or (fold(name) in known_words() and fold(name) in _PROPER)
+    ):
         return False
     if _starts_sentence(text, start):
         return True
     return not name.isupper() or len(name) > 3
 
 
-_PROPER = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december english "
-    "german french spanish portuguese italian europe european maria lic markdown internet christmas easter debian google word excel python"
-    .split()
-)  # fmt: skip
+_PROPER = word_set("monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december english "
+    "german french spanish portuguese italian europe european maria lic markdown internet christmas easter debian google word excel python")  # fmt: skip
 
 
 def _capitalizes_nouns(text: str) -> bool:
     plain = f" {fold(text)} "
-    return any(f" {word} " in plain for word in "der die das den dem des bitte nicht von vom und ist hat auf mir wir ein eine zu zum fur sie alle noch jetzt sofort".split())
+    return any(
+        f" {word} " in plain
+        for word in [
+            "der",
+            "die",
+            "das",
+            "den",
+            "dem",
+            "des",
+            "bitte",
+            "nicht",
+            "von",
+            "vom",
+            "und",
+            "ist",
+            "hat",
+            "auf",
+            "mir",
+            "wir",
+            "ein",
+            "eine",
+            "zu",
+            "zum",
+            "fur",
+            "sie",
+            "alle",
+            "noch",
+            "jetzt",
+            "sofort",
+        ]
+    )
 
 
 def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
@@ -173,13 +219,17 @@ def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
     possessive = text[start + len(first) : start + len(first) + 2].lower() in ("'s", "’s")
     if fold(first) in _QUESTION_WORDS or fold(first) in KNOWN_PLANS:
         return False
-    return possessive or after in _PREDICATE and not _is_verb_like(first) or _is_unknown(first) and after not in _AFTER_VERB and len(words) == 1
+    return (
+        possessive
+        or (after in _PREDICATE and not _is_verb_like(first))
+        or (_is_unknown(first) and after not in _AFTER_VERB and len(words) == 1)
+    )
 
 
-_QUESTION_WORDS = frozenset(
+_QUESTION_WORDS = word_set(
     "who what which how when where why is are was has have do does did can could should would will may it they he she we i you this that there here what's "
     "who's everything something nobody somebody anybody wer was wie wann wo warum ist sind hat es sie ich wir qui que quoi comment est il elle on je nous quien como "
-    "donde cuando cual es ha quem qual onde tudo todo e o a os as der die das le la les el los un une eine ein".split()
+    "donde cuando cual es ha quem qual onde tudo todo e o a os as der die das le la les el los un une eine ein"
 )
 
 
@@ -187,7 +237,7 @@ def _is_verb_like(word: str) -> bool:
     return fold(word) in known_words() and fold(word) in _OPENERS
 
 
-_OPENERS = frozenset("show list give make run check let please can show tell get send put take stop start who".split())
+_OPENERS = word_set("show list give make run check let please can show tell get send put take stop start who")
 
 
 def _starts_sentence(text: str, start: int) -> bool:

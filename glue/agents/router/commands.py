@@ -57,8 +57,24 @@ COMMANDS: dict[str, Command] = {
 
 # Commands that only look; all others ask before they run.
 READ_ONLY = frozenset(
-    "glue plan|glue diff|glue doctor|glue tenants list|glue tenants show|glue licenses list|glue licenses show|glue machines list|glue usage show"
-    "|glue inbox list|glue drift show|glue quote|glue runs list|glue runs show|glue feedback list|glue tickets list".split("|")
+    [
+        "glue plan",
+        "glue diff",
+        "glue doctor",
+        "glue tenants list",
+        "glue tenants show",
+        "glue licenses list",
+        "glue licenses show",
+        "glue machines list",
+        "glue usage show",
+        "glue inbox list",
+        "glue drift show",
+        "glue quote",
+        "glue runs list",
+        "glue runs show",
+        "glue feedback list",
+        "glue tickets list",
+    ]
 )
 
 DESTRUCTIVE = frozenset(name for name, command in COMMANDS.items() if command.needs)

@@ -20,10 +20,16 @@ _DATE = re.compile(
     rf"|\b(?P<d3>\d{{1,2}})[./](?P<m3>\d{{1,2}})[./](?P<y3>\d{{4}})\b"
     rf"|\b(?P<m4>{_MONTH})\s+(?:de\s+|del\s+)?(?P<y4>\d{{4}})\b|\b(?P<iso_month>\d{{4}}-\d\d)\b(?!-)"
 )
-_SINCE = re.compile(r"(?:since|from|starting|after|as of|seit|ab|vom|depuis|a partir d[eu]|du|desde|del?)(?:\s+(?:the|dem|le|el|o|dia|o dia|el dia))*\s*$")
+_SINCE = re.compile(
+    r"(?:since|from|starting|after|as of|seit|ab|vom|depuis|a partir d[eu]|du|desde|del?)(?:\s+(?:the|dem|le|el|o|dia|o dia|el dia))*\s*$"
+)
 # "the events from 3 April" and "am 3., vom 3. April" mean that day alone; "from 3 April on" does not come here.
-_OF_A_DAY = re.compile(r"\b(?:del?|vom|du)(?:\s+(?:el|dia))*\s*$|\b(?:events?|ereignisse?|evenements?|eventos?|day|tag)\b(?:\W+\w+){0,3}?\W+(?:from|of|von|de|do)\s*$")
-_UNTIL = re.compile(r"(?:until|till|to|through|and|up to|before|bis|zum|jusqu'?\s?au|au|et|hasta|al?|y|ate|e)(?:\s+(?:the|zum|dem|le|el|o))*\s*$")
+_OF_A_DAY = re.compile(
+    r"\b(?:del?|vom|du)(?:\s+(?:el|dia))*\s*$|\b(?:events?|ereignisse?|evenements?|eventos?|day|tag)\b(?:\W+\w+){0,3}?\W+(?:from|of|von|de|do)\s*$"
+)
+_UNTIL = re.compile(
+    r"(?:until|till|to|through|and|up to|before|bis|zum|jusqu'?\s?au|au|et|hasta|al?|y|ate|e)(?:\s+(?:the|zum|dem|le|el|o))*\s*$"
+)
 
 
 def find_dates(text: str) -> dict[str, str]:
@@ -33,9 +39,9 @@ def find_dates(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match, (first, last) in spans:
         before = plain[: match.start()]
-        if "since" in found and (len(spans) > 1 or _UNTIL.search(before)):
-            found["until"] = last.isoformat()
-        elif re.search(r"(?:until|till|up to|before|bis|jusqu'?\s?au|hasta|ate)(?:\s+(?:zum|el|o|le))*\s*$", before):
+        if ("since" in found and (len(spans) > 1 or _UNTIL.search(before))) or re.search(
+            r"(?:until|till|up to|before|bis|jusqu'?\s?au|hasta|ate)(?:\s+(?:zum|el|o|le))*\s*$", before
+        ):
             found["until"] = last.isoformat()
         elif _SINCE.search(before) or len(spans) > 1:
             found["since"] = first.isoformat()

@@ -6,8 +6,9 @@ quiz is written") or only names a topic ("a lesson on planning algorithms"). Wha
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from glue.agents.words import Word, split_words
+from glue.agents.words import Word, split_words, word_set
 
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?!\s|$)[^.!?\n]*)*[.!?]*")
 _BREAK = re.compile(r"[,;:()–—]|\s-\s|\b(?:but|and then|aber|mais|pero|mas)\b", re.IGNORECASE)
@@ -36,8 +37,8 @@ _ASIDE = re.compile(
     r"|si|antes|despues|aunque|cuando|porque|depois|embora|quando)\b|\b(?:one day|some day|later on|last (?:year|term|week)|next year)\b"
     r"|^(?:i|we) (?:may|might|could|used to)\b"
 )
-_TOPIC = frozenset("on about regarding over concerning uber zum sur sobre acerca".split())
-_TOPIC_END = frozenset("for with and to in at by so that fur mit pour avec para com con que which who".split())
+_TOPIC = word_set("on about regarding over concerning uber zum sur sobre acerca")
+_TOPIC_END = word_set("for with and to in at by so that fur mit pour avec para com con que which who")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def split_clauses(text: str) -> list[Clause]:
         besides = bool(_BESIDES.search(_plain(line)))
         cuts = [0, *(match.start() for match in _BREAK.finditer(line)), len(line)]
         opens = True
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             words = tuple(split_words(line[start:end], offset=sentence.start() + start))
             if words:
                 role = _role(" ".join(word.text for word in words), besides=besides)

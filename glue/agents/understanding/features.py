@@ -7,12 +7,12 @@ from importlib.resources import files
 
 from glue.agents.understanding.clauses import Clause, split_clauses
 from glue.agents.understanding.quantities import find_quantities, noun_kind, number_of, size_of
-from glue.agents.words import fold
+from glue.agents.words import fold, word_set
 
-_DULL = frozenset(
+_DULL = word_set(
     "a an the of to for in on and or is are be it its i we my our your you me us that this these those with at by as so if from please und der die das "
     "den dem des ein eine einen fur zu mit von im am ist le la les un une des du de d l et en a au aux pour dans que qui el los las un una del al por para "
-    "con y o os as um uma do da dos das no na nos nas ao".split()
+    "con y o os as um uma do da dos das no na nos nas ao"
 )
 
 
@@ -120,9 +120,9 @@ def _cue_features(clauses: list[Clause], leading: Clause) -> Iterator[str]:
                 yield f"k0|{clause.role}|{thing}"
 
 
-_WHOLE = frozenset(
+_WHOLE = word_set(
     "all every each whole entire complete full alle aller allen jede jeder jedes gesamte gesamten ganze ganzen samtliche tous toutes tout toute ensemble "
-    "entier complet todo toda todos todas completo completa".split()
+    "entier complet todo toda todos todas completo completa"
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from glue.agents.words import Word
+from glue.agents.words import Word, word_set
 
 
 def _numbers() -> dict[str, int]:
@@ -59,15 +59,15 @@ _NOUNS = {
     "programme": "programme program degree studiengang catalog katalog academy akademie curricul portfolio bachelor master",
 }
 _STEMS = [(stem, kind) for kind, stems in _NOUNS.items() for stem in stems.split()]
-_JOINS = frozenset("and to bis und a y et e".split())
+_JOINS = word_set("and to bis und a y et e")
 
 
 class Quantity(NamedTuple):
-    """``value`` things of ``kind`` ("" when unknown), found at word ``index``; ``numbered`` for "module 4" or "weeks 2 and 3"."""
+    """``value`` things of ``kind`` ("" when unknown), found at word ``place``; ``numbered`` for "module 4" or "weeks 2 and 3"."""
 
     value: int
     kind: str
-    index: int
+    place: int
     numbered: bool
 
 
@@ -107,12 +107,14 @@ def find_quantities(words: Sequence[Word]) -> list[Quantity]:
 
 
 def _belongs(value: int, more: int) -> bool:
-    return more in (100, 1000) and value < 100 or 20 <= value < 100 and value % 10 == 0 and more < 10
+    return (more in (100, 1000) and value < 100) or (20 <= value < 100 and value % 10 == 0 and more < 10)
 
 
 def _numbered(words: Sequence[Word], start: int) -> tuple[int, int]:
     """How many numbered parts "4", "2, 3 and 5" or "3 to 5" name, and where the list ends."""
-    numbers, joins, index = [], [], start
+    numbers: list[int] = []
+    joins: list[str] = []
+    index = start
     while index < len(words):
         word = words[index].text
         if word[0].isdigit() and len(numbers) <= len(joins):

@@ -19,5 +19,5 @@ def find_supports(model: LinearModel, clauses: list[Clause], *, features: Sequen
             odds = model.probabilities("task_type", features_of([clause]))
             best = max(odds, key=lambda label: odds[label])
             alone[best] = max(alone[best], odds[best])
-    found = [label for label, chance in chances.items() if chance >= LIKELY or chance >= POSSIBLE and alone[label] >= CLEAR]
+    found = [label for label, chance in chances.items() if chance >= LIKELY or (chance >= POSSIBLE and alone[label] >= CLEAR)]
     return sorted((label for label in found if label != main), key=lambda label: -chances[label])
