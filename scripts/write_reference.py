@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from glue import errors
 from glue.app.problems import STATUS
 from glue.cli import NOUNS
 from glue.cli.printing import EXIT
-from glue.settings import KeycloakSettings, KeygenSettings, LagoSettings, MailSettings, Settings, WebhookSettings, known_names
+from glue.settings import Settings, known_names
 
 TARGET = Path("docs/reference")
 
@@ -17,16 +19,10 @@ TARGET = Path("docs/reference")
 def settings_page() -> str:
     """Every variable with its default and what it is for."""
     defaults = {f"GLUE_{name}".upper(): field.default for name, field in Settings.model_fields.items() if not field.is_required()}
-    for name, part in (
-        ("keycloak", KeycloakSettings),
-        ("lago", LagoSettings),
-        ("keygen", KeygenSettings),
-        ("mail", MailSettings),
-        ("webhooks", WebhookSettings),
-    ):
-        defaults |= {
-            f"GLUE_{name}__{inner}".upper(): field.default for inner, field in part.model_fields.items() if not field.is_required()
-        }
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            inner_fields = field.annotation.model_fields.items()
+            defaults |= {f"GLUE_{name}__{inner}".upper(): own.default for inner, own in inner_fields if not own.is_required()}
     lines = [
         "# Settings",
         "",
