@@ -55,24 +55,28 @@ def start(
     management_port: Annotated[int, typer.Option(help="Port of health and metrics on loopback; 0 takes a free one.")] = 0,
     home: Annotated[Path | None, typer.Option(help="Folder that keeps the data; without it they go with the server.")] = None,
     realm_folder: RealmFolder = REALM_FOLDER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON, with all secrets, when ready.")] = False,
 ) -> None:
     """Start Keycloak with the realm and stay until Ctrl-C or SIGTERM.
 
     GLUE_… variables in the environment fill the placeholders of the realm file; secrets that are not given are made up.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    with _told() as report:
-        running = start_server(
-            realm_folder=realm_folder, values=_given(), port=port, management_port=management_port, home=home, report=report
-        )
-    with running:
-        facts = running.facts()
-        typer.echo(json.dumps(facts) if as_json else "\n".join(f"{name:>22}  {value}" for name, value in facts.items()))
-        sys.stdout.flush()
-        code = running.process.popen.wait() if running.process else 0
-        err.print(f"Keycloak ended by itself with code {code}; see {running.log_file}.", markup=False)
-        raise typer.Exit(1)
+    try:
+        with _told() as report:
+            running = start_server(
+                realm_folder=realm_folder, values=_given(), port=port, management_port=management_port, home=home, report=report
+            )
+        with running:
+            facts = running.facts()
+            shown = {name: value for name, value in facts.items() if not name.endswith("_secret")}  # not on a screen; --json has them
+            typer.echo(json.dumps(facts) if as_json else "\n".join(f"{name:>20}  {value}" for name, value in shown.items()))
+            sys.stdout.flush()
+            code = running.process.popen.wait() if running.process else 0
+            err.print(f"Keycloak ended by itself with code {code}; see {running.log_file}.", markup=False)
+            raise typer.Exit(1)
+    except KeyboardInterrupt:
+        err.print("Stopped.")
 
 
 def _interrupt(_: int, __: object) -> None:

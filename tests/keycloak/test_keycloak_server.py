@@ -11,8 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from glue.cli.keycloak import app
 from glue.errors import ConfigInvalid, Unavailable
+from glue.ops.keycloak_install import distribution_folder
+from glue.ops.keycloak_prepared import class_archive, class_archive_options
 from glue.ops.keycloak_server import Running, start
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +90,28 @@ def test_realm_that_keycloak_refuses_is_told_with_its_reason(tmp_path):
         start(realm_folder=tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_prepared_start_uses_the_archive_of_classes(keycloak_installed, monkeypatch, tmp_path):
+    """An empty cache but for the program: the realm is imported, Java's classes are archived, and the next start takes both."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    distribution_folder().parent.mkdir()
+    distribution_folder().symlink_to(keycloak_installed)
+    assert class_archive_options() == []
+    result = CliRunner().invoke(app, ["prepare", "--realm-folder", str(REALM_FOLDER)])
+    assert result.exit_code == 0, result.output
+    assert class_archive().stat().st_size > 50_000_000
+    with start(realm_folder=REALM_FOLDER) as server:
+        command = (
+            Path(f"/proc/{server.pid}/cmdline").read_bytes() if Path("/proc/self").exists() else f"AOTCache={class_archive()}".encode()
+        )
+        assert f"AOTCache={class_archive()}".encode() in command
+        assert token_of(server)["token_type"] == "Bearer"
+    prepared = next(tmp_path.glob("glue/realm-*/imported.json"))
+    assert prepared.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
 def test_command_prints_one_line_and_stops_on_a_signal():
     words = [sys.executable, "-m", "glue", "keycloak", "start", "--json", "--realm-folder", str(REALM_FOLDER)]
     environment = os.environ | {"GLUE_KEYCLOAK__API_CLIENT_SECRET": "given-api-secret"}
@@ -93,8 +119,9 @@ def test_command_prints_one_line_and_stops_on_a_signal():
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=60)
-    assert rest == ""
+        rest, told = process.communicate(timeout=60)
+    assert (rest, process.returncode) == ("", 0)
+    assert told.endswith("Stopped.\n")
     assert facts["api_client_secret"] == "given-api-secret"
     assert {"url", "realm", "issuer", "admin_client_id", "admin_client_secret", "management_url", "pid"} <= facts.keys()
     assert not Path(facts["home"]).exists()
