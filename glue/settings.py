@@ -79,6 +79,20 @@ class MailSettings(_Part):
     starttls: bool = Field(True, description="Insist on STARTTLS.")
 
 
+class ModelSettings(_Part):
+    """A provider without a key is not asked: templates do its agents' work."""
+
+    anthropic_api_key: SecretStr | None = Field(None, description="Key for Claude.")
+    anthropic_url: str = Field("", description="Another address of Anthropic's API.")
+    openai_api_key: SecretStr | None = Field(None, description="Key for GPT.")
+    openai_url: str = Field("", description="Another address of OpenAI's API, with /v1.")
+    google_api_key: SecretStr | None = Field(None, description="Key for Gemini.")
+    google_url: str = Field("", description="Another address of Google's API.")
+    custom_url: str = Field("", description="Address, with /v1, of any service that speaks OpenAI's protocol; for agents whose model is custom:NAME.")
+    custom_api_key: SecretStr | None = Field(None, description="Key for the custom service, if it wants one.")
+    timeout_seconds: float = Field(300, description="Longest wait for one answer of a model.")
+
+
 class WebhookSettings(_Part):
     lago_url: str = Field("", description="Address at which Lago reaches /webhooks/lago; registered at the start when set.")
     keygen_url: str = Field(
@@ -108,6 +122,7 @@ class Settings(BaseSettings):
     keygen: KeygenSettings
     mail: MailSettings
     webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)  # type: ignore[arg-type]  # defaults by Field
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:

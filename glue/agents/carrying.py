@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -18,14 +19,15 @@ from glue.agents.executors import BudgetReached, Executor, File, Outcome, StepUn
 from glue.agents.holds import RunCredits
 from glue.agents.planning import Step
 from glue.agents.registry import Agent, Registry
-from glue.agents.tables import AgentRun, RunArtifact, RunStep
-from glue.agents.understanding import analyse
+from glue.agents.tables import AgentQuote, AgentRun, RunArtifact, RunStep
+from glue.agents.understanding import Details
 from glue.errors import GlueError, LimitReached
 from glue.rules.names import TenantId
 
 log = structlog.get_logger()
 OVER = frozenset({"completed", "failed", "canceled"})
 DEADLINE = timedelta(days=7)
+_DETAILS = tuple(Details.__dataclass_fields__)
 _STOPS = {"pause": "paused", "approve": "waiting_approval"}
 
 
@@ -40,7 +42,7 @@ class Carrier:
         store: ArtifactStore,
         *,
         executor_for: Callable[[Agent], Executor],
-        earlier: Callable[[TenantId, str, str, Step], tuple[File, ...]],
+        earlier: Callable[[TenantId, str, Step], tuple[File, ...]],
         keep_text: Callable[[Page, RunArtifact, bytes], None],
     ) -> None:
         self._books, self._credits, self._registry, self._store = books, credits_, registry, store
@@ -147,12 +149,12 @@ class Carrier:
         agent = self._registry.get(step.agent)
         executor = self._executor_for(agent)
         with self._books.read(tenant) as page:
-            text = page.quote(page.run(run_id).quote_id).text
+            quote = page.quote(page.run(run_id).quote_id)
             inputs = {
                 row.name: File(row.name, row.title, row.media_type, self._store.get(tenant, row.digest)) for row in page.artifacts(run_id)
             }
         work = Work(
-            tenant, run_id, plan, agent, text, analyse(text).details, inputs, tuple(step.findings), self._earlier(tenant, run_id, text, plan)
+            tenant, run_id, plan, agent, quote.text, _details(quote), inputs, tuple(step.findings), self._earlier(tenant, run_id, plan)
         )
         outcome = self._ask_executor(executor, work, step, spent=0)
         findings = check_files(outcome.files, plan.checks)
@@ -262,6 +264,13 @@ class Carrier:
             run = page.run(run_id)
             run.wish, run.needs, run.error = run.wish or "approve", needs, why
             page.session.add(run)
+
+
+def _details(quote: AgentQuote) -> Details:
+    """As they were when it was priced: what understands requests may have learned since."""
+    stored: dict[str, Any] = {name: quote.analysis[name] for name in _DETAILS}
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    return Details(**fields)
 
 
 def _ending(run: AgentRun, steps: list[RunStep], *, now: datetime) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -58,9 +58,11 @@ class Dispatcher:
         database_url: str,
         data_dir: Path,
         executors: Sequence[Executor] = (),
+        understand: Callable[[str], Analysis] = analyse,
     ) -> None:
         self._books, self._clock, self._meter, self.registry = Books(database, clock), clock, meter, registry
         self._credits, self._store = RunCredits(meter), ArtifactStore(data_dir)
+        self._understand = understand
         self._executors = {executor.name: executor for executor in executors}
         self._offline = OfflineTemplates()
         self._leases = Leases(database, clock)
@@ -83,7 +85,7 @@ class Dispatcher:
         whole = "\n".join([text.strip(), *(requirements or ())])
         if not whole.strip() or len(whole) > LONGEST_TEXT:
             raise BadInput("Say what you want to have done.", field="text", expected=f"1 to {LONGEST_TEXT} characters")
-        found = analyse(whole)
+        found = self._understand(whole)
         route = plan_route(found, self.registry)
         now = self._clock.now()
         row = AgentQuote(
@@ -442,13 +444,13 @@ class Dispatcher:
     def _executor_for(self, agent: Agent) -> Executor:
         return self._executors.get(agent.model.partition(":")[0], self._offline)
 
-    def _earlier(self, tenant: TenantId, run_id: str, text: str, step: Step) -> tuple[File, ...]:
-        return self.library.earlier_files(tenant, run_id, text, step)
+    def _earlier(self, tenant: TenantId, run_id: str, step: Step) -> tuple[File, ...]:
+        return self.library.earlier_files(tenant, run_id, step)
 
     def _quote_view(self, row: AgentQuote) -> QuoteView:
         route = _route_of(row)
         return QuoteView(
-            id=row.id, text=row.text, analysis=AnalysisView(**{k: v for k, v in row.analysis.items() if k != "question"}),
+            id=row.id, text=row.text, analysis=AnalysisView(**{k: v for k, v in row.analysis.items() if k in AnalysisView.model_fields}),
             steps=tuple(
                 RouteStep(
                     name=step.name, agent=step.agent, agent_title=self.registry.get(step.agent).title, task_type=step.task.value,
@@ -481,7 +483,7 @@ def _analysis(found: Analysis, text: str) -> dict[str, Any]:
     details = asdict(found.details)
     return {
         "task_type": found.task_type.value, "complexity": found.complexity.value, "supports": [task.value for task in found.supports],
-        **{name: details[name] for name in ("skill_levels", "modules", "deliverables", "timeline", "language")},
+        **{name: details[name] for name in ("skill_levels", "modules", "deliverables", "timeline", "dependencies", "language")},
         "confidence": found.confidence, "evidence": list(dict.fromkeys(text[word.start : word.end] for word in found.evidence)),
         "question": found.question,
     }  # fmt: skip

@@ -15,7 +15,6 @@ from glue.agents.executors import File
 from glue.agents.planning import Step
 from glue.agents.search import SearchIndex, readable
 from glue.agents.tables import AgentCheckpoint, AgentRun, RunArtifact
-from glue.agents.understanding import analyse
 from glue.agents.views import RunView
 from glue.agents.words import split_words
 from glue.errors import BadInput, Conflict, NotFound
@@ -116,14 +115,16 @@ class Library:
                 offers.append(Offer(run_id=run.id, text=row.text, likeness=round(likeness, 2), saves_credits=run.settled, saves_tokens=tokens))
         return sorted(offers, key=lambda offer: -offer.likeness)[:limit]
 
-    def earlier_files(self, tenant: TenantId, run_id: str, text: str, step: Step) -> tuple[File, ...]:
-        """Files that a step of the same kind made for an alike request: what a model may build upon."""
-        for offer in self.offers(tenant, text):
-            if offer.run_id == run_id or analyse(offer.text).details.language != analyse(text).details.language:
-                continue
+    def earlier_files(self, tenant: TenantId, run_id: str, step: Step) -> tuple[File, ...]:
+        """Files that a step of the same name made for an alike request in the same language: what a model may build upon."""
+        with self._books.read(tenant) as page:
+            quote = page.quote(page.run(run_id).quote_id)
+        for offer in self.offers(tenant, quote.text):
             with self._books.read(tenant) as page:
+                other = page.quote(page.run(offer.run_id).quote_id)
                 rows = [row for row in page.artifacts(offer.run_id) if row.step == step.name]
-            return tuple(File(row.name, row.title, row.media_type, self._store.get(tenant, row.digest)) for row in rows)
+            if offer.run_id != run_id and other.analysis["language"] == quote.analysis["language"]:
+                return tuple(File(row.name, row.title, row.media_type, self._store.get(tenant, row.digest)) for row in rows)
         return ()
 
     # --- checkpoints --------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ NOUNS = {
     "sandbox": "Run the Lago, Keygen or identity sandbox.",
     "keycloak": "Install, start and stop a real Keycloak on this machine.",
     "agents": "The agent registry, and what a request would need.",
+    "quote": "What a piece of agent work would cost, and how it would be done.",
+    "run": "Have agents do a piece of work under a binding price, or write a script for it.",
     "do": "Plain language to one command, shown before it runs.",
     "runs": "Agent runs: list, show, cancel, resume, export, deduplicate.",
 }

@@ -12,6 +12,7 @@ from sqlmodel import SQLModel
 from glue.agents import tables  # noqa: F401
 from glue.agents.dispatcher import Dispatcher
 from glue.agents.registry import load_registry
+from glue.agents.understanding import Analysis, Complexity, Details, TaskType
 from glue.clock import FixedClock
 from glue.db import METER_SCHEMA, Database
 from glue.meter.metering import Meter
@@ -31,6 +32,17 @@ class NoLago:
 
     def __getattr__(self, name):
         raise AssertionError(f"Lago was asked to {name}")
+
+
+def understand(text):
+    """Requests as tests mean them, whatever the understanding of the day."""
+    content, quiz = TaskType.CONTENT_GENERATION, TaskType.ASSESSMENT_CREATION
+    levels, language = ("beginner",), "de" if "über" in text else "en"
+    if "curriculum" in text:
+        details = Details((), 12, ("syllabus",), None, (), language)
+        return Analysis(TaskType.CURRICULUM_PLANNING, Complexity.ENTERPRISE, (), details, 0.9, (), None)
+    unclear = "Which?" if "unclear" in text else None
+    return Analysis(content, Complexity.SIMPLE, (quiz,), Details(levels, None, ("lesson", "quiz"), None, (), language), 0.9, (), unclear)
 
 
 def snapshot_of(tenant, **changes):
@@ -71,7 +83,7 @@ class World:
     def make(self, *, executors=(), registry=None):
         dispatcher = Dispatcher(
             self.main, self.clock, self.meter, registry or self.registry, database_url=self.url, data_dir=self.folder / "artifacts",
-            executors=executors,
+            executors=executors, understand=understand,
         )  # fmt: skip
         self.opened.append(dispatcher)
         return dispatcher

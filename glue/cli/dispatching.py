@@ -1,0 +1,27 @@
+"""A dispatcher for commands: over the installation's own stores, carrying out runs only when asked to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glue.agents.dispatcher import Dispatcher
+
+
+@contextmanager
+def dispatching(*, carry_out: bool = False) -> Iterator["Dispatcher"]:
+    """The dispatcher of the settings' installation. Raises ConfigInvalid, also when a running service has the SQLite files."""
+    from glue import wiring
+
+    services = wiring.services()
+    services.prepare()
+    try:
+        if carry_out:
+            services.dispatcher.start()
+        yield services.dispatcher
+    finally:
+        services.dispatcher.stop()
+        services.meter.stop()
+        services.close()
+        services.meter_database.close()
+        services.database.close()
