@@ -89,7 +89,9 @@ def _locked(folder: Path) -> Iterator[dict[str, Any]]:
 def _started(words: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Run a ``glue`` command that stays; what it says about itself, and its process id as ``starter``."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("GLUE_")}
-    process = subprocess.Popen([sys.executable, "-m", "glue", *words, "--json"], stdout=subprocess.PIPE, env=outside | environment, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glue", *words, "--json"], stdout=subprocess.PIPE, env=outside | environment, cwd=ROOT
+    )
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector, process.stdout:
         selector.register(process.stdout, selectors.EVENT_READ)
