@@ -88,13 +88,15 @@ class ModelSettings(_Part):
     openai_url: str = Field("", description="Another address of OpenAI's API, with /v1.")
     google_api_key: SecretStr | None = Field(None, description="Key for Gemini.")
     google_url: str = Field("", description="Another address of Google's API.")
-    custom_url: str = Field("", description="Address, with /v1, of any service that speaks OpenAI's protocol; for agents whose model is custom:NAME.")
+    custom_url: str = Field(
+        "", description="Address, with /v1, of any service that speaks OpenAI's protocol; for agents whose model is custom:NAME."
+    )
     custom_api_key: SecretStr | None = Field(None, description="Key for the custom service, if it wants one.")
     timeout_seconds: float = Field(300, description="Longest wait for one answer of a model.")
 
 
 class WebhookSettings(_Part):
-    lago_url: str = Field("", description="Address at which Lago reaches /webhooks/lago; registered at the start when set.")
+    lago_url: Annotated[str, Field(description="Address at which Lago reaches /webhooks/lago; registered at the start when set.")] = ""
     keygen_url: str = Field(
         "", description="Address (https, by name) at which Keygen reaches /webhooks/keygen; registered at the start when set."
     )
@@ -121,7 +123,7 @@ class Settings(BaseSettings):
     lago: LagoSettings
     keygen: KeygenSettings
     mail: MailSettings
-    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
+    webhooks: WebhookSettings = WebhookSettings()
     models: ModelSettings = Field(default_factory=ModelSettings)  # type: ignore[arg-type]  # defaults by Field
 
 

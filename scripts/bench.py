@@ -24,7 +24,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identity", default="auto", help="auto, keycloak or sandbox")
     options = parser.parse_args()
-    rows = [(row.what, f"{row.per_second:,.0f}/s, p50 {row.p50_ms} ms, p99 {row.p99_ms} ms", row.goal, row.met) for row in bench_meter.bench_meter()]
+    rows = [
+        (row.what, f"{row.per_second:,.0f}/s, p50 {row.p50_ms} ms, p99 {row.p99_ms} ms", row.goal, row.met)
+        for row in bench_meter.bench_meter()
+    ]
     rows += stack_rows(options.identity)
     write(rows)
 

@@ -55,8 +55,8 @@ def serve(folder: Path, database_url: str) -> None:
     from glue.db import METER_SCHEMA, Database
     from glue.meter.app import MeterApp
     from glue.meter.callers import Callers
-    from glue.meter.meters import MeterKind, Meters
     from glue.meter.metering import Meter
+    from glue.meter.meters import MeterKind, Meters
     from glue.meter.tokens import Tokens
     from glue.rules.names import TenantId
     from glue.rules.snapshot import MeterGrant, Period, Snapshot
@@ -95,7 +95,14 @@ def serve(folder: Path, database_url: str) -> None:
         SQLModel.metadata.create_all(connection, tables=[t for t in SQLModel.metadata.sorted_tables if t.schema == METER_SCHEMA])
     clock, now = SystemClock(), datetime.now(UTC)
     meter = Meter(database, clock=clock, meters=Meters([MeterKind("api_calls"), MeterKind("scarce")]), lago=Billing())
-    period = Period("sub-bench", "row", "pro", now - timedelta(days=40), now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now + timedelta(days=9))
+    period = Period(
+        "sub-bench",
+        "row",
+        "pro",
+        now - timedelta(days=40),
+        now.replace(day=1, hour=0, minute=0, second=0, microsecond=0),
+        now + timedelta(days=9),
+    )
     meter.publish(
         Snapshot(
             TenantId("t0000000000bnch"), 0, Standing.ACTIVE, "", "pro", now, period=period, members={"user-1": frozenset()},
@@ -281,7 +288,9 @@ def bench_meter(*, seconds: float = 3, database_url: str = "") -> list[Row]:
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit("the server did not start")
                 time.sleep(0.05)
-            return list(measure(int((folder / "port").read_text()), (folder / "token").read_text(), seconds, lambda: _cpu_seconds(server.pid)))
+            return list(
+                measure(int((folder / "port").read_text()), (folder / "token").read_text(), seconds, lambda: _cpu_seconds(server.pid))
+            )
         finally:
             server.terminate()
             server.wait(10)

@@ -103,8 +103,8 @@ def from_grammar(rng: random.Random, *, english: int, other: int, weight: float)
         for task_type, asks in rules["asks"].items():
             for complexity, scopes in rules["scopes"].items():
                 for _ in range(english if language == "en" else other):
-                    ask = _fill(rng.choice(asks), rules, scope=rng.choice(scopes), rng=rng)
-                    text = rng.choice(rules["frames"]).format(x=ask, v=ask)
+                    ask = _fill(rng.choice(asks), rules, scope=rng.choice(scopes), rng=rng).rstrip()
+                    text = " ".join(rng.choice(rules["frames"]).format(x=ask, v=ask).split()).replace(" .", ".").replace(" ,", ",")
                     yield Request(text[0].upper() + text[1:], task_type, complexity, (), language, weight)
 
 
@@ -120,7 +120,7 @@ def _fill(ask: str, rules: dict[str, Any], *, scope: str, rng: random.Random) ->
     return text.format(t=topic, **numbers)
 
 
-def compose(seed: int = 7, *, around: int = 5, english: int = 25, other: int = 6) -> list[Request]:
+def compose(seed: int = 7, *, around: int = 5, english: int = 50, other: int = 14) -> list[Request]:
     """All training requests: the written ones, variations of them, and those of the grammar."""
     rng = random.Random(seed)
     parts = read_parts()

@@ -41,7 +41,9 @@ def _api(services: Services, *, api: bool) -> FastAPI:
     if api:
         app.include_router(webhooks.routes(services.lago_door, services.keygen_door))
         app.include_router(licensing.routes(services.actions, services.callers, public_key=services.keygen.public_key))
-        app.include_router(agents_api.routes(services.dispatcher, services.dispatcher.library, licensing.caller_dependency(services.callers)))
+        app.include_router(
+            agents_api.routes(services.dispatcher, services.dispatcher.library, licensing.caller_dependency(services.callers))
+        )
     return app
 
 

@@ -33,7 +33,9 @@ def show_quote(quote: "QuoteView") -> None:
     from glue.cli.printing import out, show_table
 
     found = quote.analysis
-    out.print(f"{found.task_type}, {found.complexity} (confidence {found.confidence:.2f}; decided by {', '.join(found.evidence) or 'nothing clear'})")
+    out.print(
+        f"{found.task_type}, {found.complexity} (confidence {found.confidence:.2f}; decided by {', '.join(found.evidence) or 'nothing clear'})"
+    )
     if quote.question:
         out.print(quote.question)
     rows = [
