@@ -3,9 +3,10 @@
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,10 +16,12 @@ import httpx
 from glue.client.errors import Refused, Unreachable
 from glue.client.machine import fingerprint as own_fingerprint
 from glue.client.machine import machine_name, platform_name
-from glue.client.spool import Fact, Spool
+from glue.client.spool import Kept, Spool
 
 Answer = dict[str, Any]
+Units = float | str | Decimal
 TRIES = 3
+LONGEST_SILENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ class Hold:
         self._client, self.id, self.units = client, str(answer["id"]), answer.get("units")
         self.open = True
 
-    def settle(self, units: float, *, close: bool = True) -> Answer:
-        """Record what was used; with ``close=False`` the rest stays reserved."""
-        answer = self._client.call("POST", f"/v1/holds/{self.id}/settle", {"units": units, "close": close})
+    def settle(self, units: Units, *, close: bool = True) -> Answer:
+        """Record what was used; with ``close=False`` the rest stays reserved.
+
+        The work is done, so it is not lost: without an answer it is kept and told later (state ``kept``).
+        """
+        answer = self._client.settle_hold(self.id, units, close=close)
         self.open = not close
         return answer
 
@@ -78,12 +84,13 @@ class Client:
         self._token_url, self._credentials = token_url, (client_id, client_secret)
         self._token_until = float("inf") if token else 0.0
         self._spool = Spool(spool)
+        self._silent_until = 0.0
 
     # --- what was bought ----------------------------------------------------------------------------------------------
 
-    def check(self, meter: str = "", units: float = 1, *, feature: str = "") -> Answer:
+    def check(self, meter: str = "", units: Units = 1, *, feature: str = "") -> Answer:
         """Advice: allowed, reason, limit, used, remaining, resets_at."""
-        return self.call("POST", "/v1/check", {"feature": feature} if feature else {"meter": meter, "units": units})
+        return self.call("POST", "/v1/check", {"feature": feature} if feature else {"meter": meter, "units": _plain(units)})
 
     def entitlements(self) -> Answer:
         return self.call("GET", "/v1/entitlements")
@@ -94,40 +101,58 @@ class Client:
 
     # --- using --------------------------------------------------------------------------------------------------------
 
-    def consume(self, meter: str, units: float = 1, **dimensions: str) -> Answer:
-        """Check and record at once; exact. Raises Refused with code ``limit_reached``."""
-        return self.call("POST", "/v1/consume", {"meter": meter, "units": units, "dimensions": dimensions})
+    def consume(self, meter: str, units: Units = 1, *, key: str = "", **dimensions: str) -> Answer:
+        """Check and record at once; exact. Raises Refused with code ``limit_reached``. The same ``key`` again counts once."""
+        return self.call("POST", "/v1/consume", {"meter": meter, "units": _plain(units), "dimensions": dimensions}, key=key)
 
     @contextmanager
-    def hold(self, meter: str, units: float, *, seconds: int = 60) -> Iterator[Hold]:
+    def hold(self, meter: str, units: Units, *, seconds: int = 60) -> Iterator[Hold]:
         """Reserve units for a block of work."""
-        hold = Hold(self, self.call("POST", "/v1/holds", {"meter": meter, "units": units, "seconds": seconds}))
+        hold = Hold(self, self.call("POST", "/v1/holds", {"meter": meter, "units": _plain(units), "seconds": seconds}))
         try:
             yield hold
         finally:
             if hold.open:
-                hold.release()
+                with suppress(Unreachable):  # it expires by itself
+                    hold.release()
 
-    def usage(self, meter: str, units: float = 1, *, occurred_at: datetime | None = None, **dimensions: str) -> None:
-        """A fact that happened. Kept on disk and told again when the service does not answer: never lost, never counted twice."""
-        fact: Fact = {"meter": meter, "units": units, "key": secrets.token_hex(16), "dimensions": dimensions}
-        fact["occurred_at"] = (occurred_at or datetime.now().astimezone()).isoformat()
-        self.tell_kept([fact])
-
-    def tell_kept(self, facts: list[Fact] | None = None) -> int:
-        """Tell what was kept before, then ``facts``; what cannot be told now is kept. Returns how many facts went."""
+    def settle_hold(self, hold_id: str, units: Units, *, close: bool = True) -> Answer:
+        """What ``Hold.settle`` does, for a hold known by its id."""
+        request = Kept(f"/v1/holds/{hold_id}/settle", {"units": _plain(units), "close": close}, secrets.token_hex(16))
         try:
-            told = self._spool.tell(self._tell)
-            if facts:
-                self._tell(facts)
+            return self.call("POST", request.path, request.body, key=request.key)
         except Unreachable:
-            if facts:
-                self._spool.keep(facts)
-            return 0
-        return told + len(facts or ())
+            self._spool.keep(request)
+            return {"id": hold_id, "state": "kept"}
 
-    def _tell(self, facts: list[Fact]) -> None:
-        self.call("POST", "/v1/usage", facts)
+    def usage(self, meter: str, units: Units = 1, *, occurred_at: datetime | None = None, key: str = "", **dimensions: str) -> None:
+        """A fact that happened: on disk when this returns, and told at once or when the service answers again.
+
+        Never lost and never counted twice. Raises Refused when the service can never take it (an unknown meter), or does
+        not let us in now (then it stays and is told later).
+        """
+        fact = {"meter": meter, "units": _plain(units), "key": key or secrets.token_hex(16), "dimensions": dimensions}
+        fact["occurred_at"] = (occurred_at or datetime.now().astimezone()).isoformat()
+        file = self._spool.keep(Kept("/v1/usage", [fact], secrets.token_hex(16)))
+        if time.monotonic() >= self._silent_until:
+            with suppress(Unreachable):
+                refused = self._tell()
+                if file in refused:
+                    raise refused[file]
+
+    def tell_kept(self) -> int:
+        """Tell now what waits. Answers how many requests are still waiting: 0 when all were told."""
+        with suppress(Unreachable):
+            self._tell()
+        return len(self._spool.waiting())
+
+    def _tell(self) -> dict[Path, Refused]:
+        try:
+            return self._spool.tell(lambda request: self._once("POST", request.path, request.body, request.key))
+        except Unreachable as error:
+            # A program that only reports must not wait for a dead service at every fact.
+            self._silent_until = time.monotonic() + min(error.retry_after_seconds, LONGEST_SILENCE_SECONDS)
+            raise
 
     # --- machines -----------------------------------------------------------------------------------------------------
 
@@ -157,9 +182,9 @@ class Client:
 
     # --- one way out --------------------------------------------------------------------------------------------------
 
-    def call(self, method: str, path: str, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Answer:
         """One call, repeated while the service does not answer. Raises Refused, Unreachable."""
-        key = secrets.token_hex(16)
+        key = key or secrets.token_hex(16)
         for attempt in range(TRIES):
             try:
                 return self._once(method, path, body, key)
@@ -169,7 +194,7 @@ class Client:
                 time.sleep(min(error.retry_after_seconds, 0.2 * 2**attempt))
         raise AssertionError("unreachable")
 
-    def _once(self, method: str, path: str, body: Any, key: str) -> Answer:
+    def _once(self, method: str, path: str, body: Any, key: str, *, renewed: bool = False) -> Answer:
         headers = {"Authorization": self._authorization()} | ({"Glue-Tenant": self._tenant} if self._tenant else {})
         if method == "POST":
             headers["Idempotency-Key"] = key
@@ -179,6 +204,9 @@ class Client:
             raise Unreachable(f"{self._http.base_url} does not answer: {error}") from error
         if answer.status_code in {429, 502, 503, 504}:
             raise Unreachable(f"The service says to come back ({answer.status_code}).", retry_after_seconds=_seconds(answer.headers))
+        if answer.status_code == 401 and self._token_url and not renewed:
+            self._token_until = 0.0  # ended before its time
+            return self._once(method, path, body, key, renewed=True)
         content = answer.json() if "json" in answer.headers.get("content-type", "") else {}
         if answer.is_error:
             raise Refused(content if isinstance(content, dict) else {}, status=answer.status_code)
@@ -218,3 +246,8 @@ def _seconds(headers: Mapping[str, str]) -> float:
         return float(headers.get("retry-after", 5))
     except ValueError:
         return 5
+
+
+def _plain(units: Units) -> float | str:
+    # A number's own text may have an exponent (1E-7), which no meter counts.
+    return format(units, "f") if isinstance(units, Decimal) else units

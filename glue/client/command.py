@@ -3,24 +3,27 @@
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused (the reason in words), 4 the service could not be reached.
 """
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from glue.client.client import Client
 from glue.client.errors import BadLicenseFile, ClientError, Refused, Unreachable
 from glue.client.license_files import LicenseFacts, verify_license_file
 from glue.client.machine import fingerprint, machine_name
+from glue.client.spool import Spool
 
-app = typer.Typer(no_args_is_help=True, help="Your license on this machine.")
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Report = dict[str, Any]
+Options = argparse.Namespace
+
+
+class WrongUse(Exception):
+    """Something has to be given first."""
 
 
 def config_file() -> Path:
@@ -32,102 +35,90 @@ def license_file() -> Path:
     return config_file().with_name("license.lic")
 
 
-@app.command()
-def activate(
-    url: Annotated[str, typer.Option(envvar="CODITECT_URL", help="Address of the portal.")] = "",
-    key: Annotated[str, typer.Option(envvar="CODITECT_LICENSE_KEY", help="License key.")] = "",
-    as_json: AsJson = False,
-) -> None:
+def activate(options: Options) -> Report:
     """Give this machine a place of your plan and store a signed file that is good offline."""
-
-    def work() -> Report:
-        settings = _settings() | {name: value for name, value in (("url", url), ("license_key", key)) if value}
-        if not settings.get("url") or not settings.get("license_key"):
-            raise Refused({"detail": "An address and a license key are needed.", "remedy": "See --help.", "code": "bad_input"}, status=0)
-        with Client(settings["url"], license_key=settings["license_key"]) as client:
-            client.activate()
-            file = client.license_file()
-        _write(config_file(), json.dumps(settings | {"public_key": file.public_key}, indent=2))
-        _write(license_file(), file.certificate)
-        return {"machine": machine_name(), "fingerprint": fingerprint(), "good_until": file.expires_at}
-
-    _report(work, as_json=as_json)
+    given = {"url": options.url or os.environ.get("CODITECT_URL"), "license_key": options.key or os.environ.get("CODITECT_LICENSE_KEY")}
+    settings = _settings() | {name: value for name, value in given.items() if value}
+    with _client(settings) as client:
+        client.activate()
+        file = client.license_file()
+    _write(config_file(), json.dumps(settings | {"public_key": file.public_key}, indent=2))
+    _write(license_file(), file.certificate)
+    return {"machine": machine_name(), "fingerprint": fingerprint(), "good_until": file.expires_at}
 
 
-@app.command()
-def status(as_json: AsJson = False) -> None:
+def status(_options: Options) -> Report:
     """What the stored file says; needs no network."""
-    _report(lambda: _facts_report(_stored()), as_json=as_json)
+    facts = _stored()
+    return {"active": True, "kind": facts.kind, "id": facts.id, "issued_at": facts.issued_at, "good_until": facts.expires_at}
 
 
-@app.command()
-def check(meter: str = "api_calls", units: float = 1, as_json: AsJson = False) -> None:
-    """Ask whether so much may be used now. Exit code 3: it may not."""
-
-    def work() -> Report:
-        settings = _settings()
-        with Client(settings.get("url", ""), license_key=settings.get("license_key", "")) as client:
-            answer = client.check(meter, units)
-        if not answer.get("allowed"):
-            raise Refused({"detail": f"Not allowed: {answer.get('reason')}.", "code": "limit_reached", **answer}, status=200)
-        return answer
-
-    _report(work, as_json=as_json)
-
-
-@app.command()
-def deactivate(as_json: AsJson = False) -> None:
+def deactivate(_options: Options) -> Report:
     """Free this machine's place and forget the file."""
-
-    def work() -> Report:
-        settings = _settings()
-        with Client(settings.get("url", ""), license_key=settings.get("license_key", "")) as client:
-            client.deactivate()
-        license_file().unlink(missing_ok=True)
-        return {"machine": machine_name(), "active": False}
-
-    _report(work, as_json=as_json)
+    with _client(_settings()) as client:
+        client.deactivate()
+    license_file().unlink(missing_ok=True)
+    return {"machine": machine_name(), "active": False}
 
 
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Look at settings, file, clock and connection, and say what to do."""
+def check(options: Options) -> Report:
+    """Ask whether so much of a meter (or a feature) may be used now. Exit code 3: it may not."""
+    with _client(_settings()) as client:
+        answer = client.check(feature=options.feature) if options.feature else client.check(options.meter, options.units)
+    if not answer.get("allowed"):
+        raise Refused(answer | {"detail": f"Not allowed: {answer.get('reason')}.", "code": str(answer.get("reason"))}, status=200)
+    return answer
+
+
+def doctor(_options: Options) -> Report:
+    """Look at settings, file, connection and usage not told yet, and say what to do."""
+    looks: dict[str, Callable[[], Any]] = {
+        "settings": _look_at_settings,
+        "file": lambda: status(_options),
+        "connection": _look_at_connection,
+        "usage": _look_at_usage,
+    }
     findings: Report = {}
-    failed = 0
-    for name, look in (("settings", _look_at_settings), ("file", lambda: _facts_report(_stored())), ("connection", _look_at_connection)):
+    for name, look in looks.items():
         try:
             findings[name] = look()
-        except (ClientError, OSError, ValueError) as error:
-            findings[name], failed = {"problem": str(error)}, 1
-    _print(findings, as_json=as_json)
-    raise typer.Exit(failed)
+        except (ClientError, WrongUse, OSError, ValueError) as error:
+            findings[name] = {"problem": str(error)}
+    findings["failed"] = any("problem" in found for found in findings.values())
+    return findings
 
 
 def _look_at_settings() -> Report:
-    settings = _settings()
-    if not settings:
-        raise ValueError(f"There are no settings in {config_file()}: run `coditect activate`.")
+    if not _settings():
+        raise WrongUse(f"There are no settings in {config_file()}: run `coditect activate`.")
     if config_file().stat().st_mode & 0o077:
-        raise ValueError(f"{config_file()} can be read by others: chmod 600 it.")
-    return {"file": str(config_file()), "url": settings.get("url")}
+        raise WrongUse(f"{config_file()} can be read by others: chmod 600 it.")
+    return {"file": str(config_file()), "url": _settings().get("url")}
 
 
 def _look_at_connection() -> Report:
-    settings = _settings()
-    with Client(settings.get("url", ""), license_key=settings.get("license_key", "")) as client:
+    with _client(_settings()) as client:
         return {"standing": client.entitlements().get("standing")}
 
 
+def _look_at_usage() -> Report:
+    spool = Spool()
+    if refused := spool.refused():
+        raise WrongUse(f"{len(refused)} reports of usage were refused; the reasons are in {spool.folder / 'refused'}.")
+    return {"waiting": len(spool.waiting())}
+
+
 def _stored() -> LicenseFacts:
-    settings = _settings()
     if not license_file().exists():
         raise BadLicenseFile("This machine is not activated: run `coditect activate`.")
     text = license_file().read_text(encoding="utf-8")
-    return verify_license_file(text, public_key=settings.get("public_key", ""), now=datetime.now(UTC), fingerprint=fingerprint())
+    return verify_license_file(text, public_key=_settings().get("public_key", ""), now=datetime.now(UTC), fingerprint=fingerprint())
 
 
-def _facts_report(facts: LicenseFacts) -> Report:
-    return {"active": True, "kind": facts.kind, "id": facts.id, "issued_at": facts.issued_at, "good_until": facts.expires_at}
+def _client(settings: dict[str, str]) -> Client:
+    if not settings.get("url") or not settings.get("license_key"):
+        raise WrongUse("An address and a license key are needed: run `coditect activate --url URL --key KEY`.")
+    return Client(settings["url"], license_key=settings["license_key"])
 
 
 def _settings() -> dict[str, str]:
@@ -145,23 +136,47 @@ def _write(file: Path, text: str) -> None:
     swap.replace(file)
 
 
-def _report(work: Callable[[], Report], *, as_json: bool) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="coditect", description="Your license on this machine.", epilog=(__doc__ or "").split("\n\n")[1])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for work in (status, activate, deactivate, check, doctor):
+        text = (work.__doc__ or "").strip()
+        command = commands.add_parser(work.__name__, help=text, description=text)
+        command.set_defaults(work=work)
+        command.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+        if work is activate:
+            command.add_argument("--url", default="", help="address of the portal (or CODITECT_URL)")
+            command.add_argument("--key", default="", help="license key (or CODITECT_LICENSE_KEY, which no process list shows)")
+        if work is check:
+            command.add_argument("meter", nargs="?", default="api_calls", help="what is metered; default api_calls")
+            command.add_argument("--units", default="1", help="how much; default 1")
+            command.add_argument("--feature", default="", help="ask for a feature instead")
+    return parser
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and print its report. Answers the exit code."""
+    options = _parser().parse_args(arguments)
     try:
-        _print(work(), as_json=as_json)
+        report: Report = options.work(options)
+    except WrongUse as error:
+        return _fail("wrong_use", error, 2, as_json=options.as_json)
     except Unreachable as error:
-        _fail({"error": "unreachable", "detail": str(error)}, 4, as_json=as_json)
+        return _fail("unreachable", error, 4, as_json=options.as_json)
     except Refused as error:
-        _fail({"error": error.code, "detail": str(error)}, 2 if error.status == 0 else 3, as_json=as_json)
+        return _fail(error.code, error, 3, as_json=options.as_json)
     except (BadLicenseFile, OSError, ValueError) as error:
-        _fail({"error": "failed", "detail": str(error)}, 1, as_json=as_json)
+        return _fail("failed", error, 1, as_json=options.as_json)
+    _print(report, as_json=options.as_json)
+    return 1 if report.get("failed") else 0
 
 
-def _fail(report: Report, code: int, *, as_json: bool) -> None:
+def _fail(code: str, error: Exception, exit_code: int, *, as_json: bool) -> int:
     if as_json:
-        _print(report, as_json=True)
+        _print({"error": code, "detail": str(error)}, as_json=True)
     else:
-        sys.stderr.write(f"{report['detail']}\n")
-    raise typer.Exit(code)
+        sys.stderr.write(f"{error}\n")
+    return exit_code
 
 
 def _print(report: Report, *, as_json: bool) -> None:
@@ -174,4 +189,4 @@ def _print(report: Report, *, as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of ``coditect``."""
-    app()
+    sys.exit(run())

@@ -1,5 +1,6 @@
 """Keycloak's half of tokens: a key that signs, and a word on every token that can be changed."""
 
+import secrets
 import time
 
 from joserfc import jwt
@@ -28,6 +29,7 @@ class Identity:
             "aud": ["account", AUDIENCE],
             "typ": "Bearer",
             "sub": subject,
+            "jti": secrets.token_hex(8),
             "preferred_username": subject,
             "exp": int(time.time()) + 300,
             "organization": {alias: {"id": f"id-{alias}"} for alias in organizations},
