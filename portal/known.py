@@ -19,7 +19,7 @@ from glue.rules.standing import StandingFacts, decide_standing
 
 T = TypeVar("T")
 MOST = 5_000
-REST_SECONDS = 4.0  # so long an upstream that just failed is not asked again: nobody waits for its time-out twice
+REST_SECONDS = 8.0  # so long an upstream that just failed is not asked again: nobody waits for its time-out twice
 
 
 @dataclass(frozen=True)

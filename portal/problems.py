@@ -73,13 +73,13 @@ def install(app: FastAPI, site: Site) -> None:
         except GlueError:  # the page about a problem must not meet another one
             person = None
         say = site.writer(request, person).text
-        detail = "We could not finish this because a system we depend on had a problem." if inner else error.detail
-        remedy = "Try again in a moment; nothing was lost." if inner else error.remedy
+        detail = say("We could not finish this because a system we depend on had a problem.") if inner else say(error.detail)
+        remedy = say("Try again in a moment; nothing was lost.") if inner else error.remedy and say(error.remedy)
         facts = tuple((name, str(error.fields[name])) for name in ("limit", "used", "remaining", "resets_at") if name in error.fields)
         context = ProblemPage(
             title=say(error.title),
-            detail=say(detail),
-            remedy=say(remedy) if remedy else "",
+            detail=detail,
+            remedy=remedy,
             facts=facts if isinstance(error, LimitReached) else (),
             back=_back(request),
             reference=str(request.scope.get("state", {}).get("request_id", "")),

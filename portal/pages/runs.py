@@ -94,8 +94,7 @@ def routes(site: Site, services: Services) -> APIRouter:
     def new(request: Request, sample: str = "") -> Response:
         person = asker(request)
         chosen = next((one for one in SAMPLES if one.code == sample), None)
-        text = site.writer(request, person).text(chosen.text) if chosen else ""
-        return show_new(request, person, site.new_form(text=text))
+        return show_new(request, person, site.new_form(text=chosen.text if chosen else ""))
 
     @router.post("/ask")
     def ask(request: Request, text: FormText = "", more: FormText = "") -> Response:

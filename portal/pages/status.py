@@ -68,4 +68,5 @@ def routes(site: Site, services: Services) -> APIRouter:
 
 
 def _since(site: Site, upstream: str, pin: Callable[[], str]) -> datetime | None:
-    return site.known.look(_NOBODY, upstream, f"pin of {upstream}", pin, fresh_seconds=FRESH).stale_since
+    known = site.known.failing_since(upstream)  # what another page has just met
+    return known or site.known.look(_NOBODY, upstream, f"pin of {upstream}", pin, fresh_seconds=FRESH).stale_since

@@ -1,0 +1,184 @@
+"""One stack for all tests of the pages: sandboxes as processes, the service in this process, Alice as its customer."""
+
+import asyncio
+import os
+import secrets
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from glue import wiring
+from glue.app import create_app
+from glue.ops.stack import Stack
+from glue.sandbox.visitor import Page, Visitor, log_in, register
+from glue.settings import load
+from glue.wiring import Services
+from portal import create
+
+# A hanging upstream is given up sooner than in production.
+SHORT = {f"GLUE_{name}__TIMEOUT_SECONDS": "3" for name in ("KEYCLOAK", "LAGO", "KEYGEN")}
+PASSWORD = "a long password of hers 1"
+BILLING = {
+    "billing_email": "accounts@example.com",
+    "legal_name": "Kestrel Learning Ltd",
+    "line1": "4 Quay Street",
+    "zipcode": "90210",
+    "city": "Portland",
+    "country": "US",
+}
+
+
+@dataclass
+class Portal:
+    """The running portal."""
+
+    stack: Stack
+    services: Services
+    visitors: list[Visitor] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.stack.public_url
+
+    @property
+    def mail_url(self) -> str:
+        return str(self.stack.ready("mail")["url"])
+
+    def pause(self, name: str) -> None:
+        """The upstream hangs: it takes connections and never answers."""
+        os.kill(self.stack.processes[name].pid, signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        os.kill(self.stack.processes[name].pid, signal.SIGCONT)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser who is a customer, or about to become one."""
+
+    portal: Portal
+    name: str
+    visitor: Visitor = field(default_factory=Visitor)
+    email: str = ""
+    tenant: str = ""
+
+    def __post_init__(self) -> None:
+        self.portal.visitors.append(self.visitor)
+        self.email = self.email or f"{self.name.lower()}-{secrets.token_hex(3)}@example.com"
+
+    def open(self, path: str) -> Page:
+        return self.visitor.open(self.portal.url + path)
+
+    def submit(self, form: str, **fields: str) -> Page:
+        return self.visitor.submit(form, **fields)
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        """A form sent by hand, as from our own page, without following where it leads."""
+        headers = {"Origin": self.portal.url, "Sec-Fetch-Site": "same-origin"}
+        request = self.visitor._client.build_request("POST", self.portal.url + path, data=fields, headers=headers)
+        self.visitor._jar.set_cookie_header(request)
+        return self.visitor._client.send(request)
+
+    def get(self, path: str) -> httpx.Response:
+        """The answer as it is, for headers and downloads."""
+        request = self.visitor._client.build_request("GET", self.portal.url + path, headers={"Sec-Fetch-Site": "none"})
+        self.visitor._jar.set_cookie_header(request)
+        answer = self.visitor._client.send(request)
+        self.visitor._client.cookies.clear()
+        return answer
+
+    def sign_up(self) -> Page:
+        return register(
+            self.visitor, f"{self.portal.url}/auth/login?screen=register", email=self.email, password=PASSWORD, first_name=self.name,
+            last_name="Archer", mail_url=self.portal.mail_url,
+        )  # fmt: skip
+
+    def become_customer(self, organization: str, *, tier: str = "pro") -> Page:
+        self.sign_up()
+        self.submit("organization", name=organization)
+        self.submit("plan", tier=tier)
+        self.submit("billing", **BILLING)
+        page = self.submit("confirm")
+        self.tenant = page.html.partition('data-tenant="')[2][:15]
+        return page
+
+    def sign_in(self) -> Page:
+        return log_in(self.visitor, f"{self.portal.url}/auth/login", email=self.email, password=PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("portal"), Path(__file__).parents[2]) as stack:
+        stack.start(identity="sandbox", serve=False)
+        services = wiring.services(load(stack.environ | SHORT))
+        services.start(worker=True)
+        app = create_app(services, pages=create(services))
+        certificates = stack.folder / "certificates"
+        quiet = {"lifespan": "off", "log_level": "critical", "access_log": False, "timeout_graceful_shutdown": 2}
+        servers = [
+            uvicorn.Server(uvicorn.Config(app, port=services.settings.port, **quiet)),
+            uvicorn.Server(
+                uvicorn.Config(
+                    app, port=int(stack.environ["TLS_PORT"]), ssl_certfile=certificates / "certificate.pem",
+                    ssl_keyfile=certificates / "key.pem", **quiet,
+                )
+            ),
+        ]  # fmt: skip
+
+        async def serve() -> None:
+            await asyncio.gather(*(server.serve() for server in servers))
+
+        thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+        thread.start()
+        while not all(server.started for server in servers):
+            time.sleep(0.02)
+        running = Portal(stack, services)
+        try:
+            yield running
+        finally:
+            for visitor in running.visitors:
+                visitor.close()
+            for server in servers:
+                server.should_exit = True
+            thread.join(15)
+            services.stop()
+
+
+@pytest.fixture(scope="session")
+def alice(portal):
+    """The admin of Kestrel Learning, on pro."""
+    person = Person(portal, "Alice")
+    page = person.become_customer("Kestrel Learning")
+    assert page.status == 200 and person.tenant, page.text[:500]
+    return person
+
+
+@pytest.fixture(scope="session")
+def bob(portal, alice):
+    """A member of Alice's team."""
+    person = Person(portal, "Bob")
+    alice.open("/team")
+    assert alice.submit("invite", email=person.email, role="member").status == 200
+    from glue.sandbox.visitor import wait_for_mail
+
+    register(
+        person.visitor, wait_for_mail(portal.mail_url, person.email)["links"][0], email=person.email, password=PASSWORD, first_name="Bob",
+        last_name="Brook", mail_url=portal.mail_url,
+    )  # fmt: skip
+    person.sign_in()
+    person.tenant = alice.tenant
+    return person
+
+
+@pytest.fixture(scope="session")
+def charlie(portal):
+    """Another customer, who must see nothing of Alice's."""
+    person = Person(portal, "Charlie")
+    person.become_customer("Other House", tier="free")
+    return person
