@@ -97,9 +97,9 @@ class ModelSettings(_Part):
 
 class WebhookSettings(_Part):
     lago_url: Annotated[str, Field(description="Address at which Lago reaches /webhooks/lago; registered at the start when set.")] = ""
-    keygen_url: str = Field(
-        "", description="Address (https, by name) at which Keygen reaches /webhooks/keygen; registered at the start when set."
-    )
+    keygen_url: Annotated[
+        str, Field(description="Address (https, by name) at which Keygen reaches /webhooks/keygen; registered at the start when set.")
+    ] = ""
 
 
 class Settings(BaseSettings):

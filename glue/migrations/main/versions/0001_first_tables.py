@@ -32,6 +32,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agent_artifacts_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
+        "agent_checkpoints",
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("archived", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("run_id", "name"),
+    )
+    with op.batch_alter_table("agent_checkpoints", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agent_checkpoints_run_id"), ["run_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_agent_checkpoints_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "agent_executors",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("until_wall", sa.DateTime(timezone=True), nullable=False),
@@ -89,6 +106,8 @@ def upgrade() -> None:
         sa.Column("cost", sa.Integer(), nullable=False),
         sa.Column("spent", sa.Integer(), nullable=False),
         sa.Column("settled_from", sa.Integer(), nullable=False),
+        sa.Column("metered", sa.Integer(), nullable=False),
+        sa.Column("next_state", sa.String(), nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
@@ -131,6 +150,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agent_runs_accepted_at"), ["accepted_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_agent_runs_state"), ["state"], unique=False)
         batch_op.create_index(batch_op.f("ix_agent_runs_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "agent_texts",
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("agent_texts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agent_texts_run_id"), ["run_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_agent_texts_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "applied",
@@ -476,6 +510,11 @@ def downgrade() -> None:
     op.drop_table("deliveries")
     op.drop_table("breaker")
     op.drop_table("applied")
+    with op.batch_alter_table("agent_texts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_agent_texts_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_agent_texts_run_id"))
+
+    op.drop_table("agent_texts")
     with op.batch_alter_table("agent_runs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_agent_runs_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_agent_runs_state"))
@@ -498,6 +537,11 @@ def downgrade() -> None:
 
     op.drop_table("agent_quotes")
     op.drop_table("agent_executors")
+    with op.batch_alter_table("agent_checkpoints", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_agent_checkpoints_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_agent_checkpoints_run_id"))
+
+    op.drop_table("agent_checkpoints")
     with op.batch_alter_table("agent_artifacts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_agent_artifacts_tenant_id"))
         batch_op.drop_index(batch_op.f("ix_agent_artifacts_run_id"))
