@@ -1,7 +1,7 @@
 """Commands that agents produced, run where they can do no harm: bubblewrap without network, home or writable system, or not at all.
 
-Inside: a fresh `/work` (the step's files) and `/tmp`, the system's programs read-only, no other process, no capability,
-limits on memory, processes, file size, open files and time. Afterwards the whole process group is killed.
+Inside: a fresh `/work` (the step's files) and `/tmp`, the system's programs read-only, no other process, no capability, no
+dangerous system call, limits on memory, processes, file size, open files and time. Afterwards the whole process group is killed.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from glue.agents.seccomp import build_filter
 from glue.errors import Unavailable
 
 SECONDS = 20.0
@@ -51,10 +52,14 @@ def run_isolated(command: Sequence[str], files: Mapping[str, bytes], *, seconds:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
         work.mkdir(exist_ok=True)
+        filtered = os.memfd_create("filter", 0)
+        os.write(filtered, build_filter() or b"")
+        os.lseek(filtered, 0, os.SEEK_SET)
         process = subprocess.Popen(  # noqa: S603  # the command runs inside the sandbox
-            [*_sandbox(work), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={}, close_fds=True, preexec_fn=_limit,  # noqa: PLW1509  # only sets limits, touches no lock
+            [*_sandbox(work, filtered), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env={}, pass_fds=(filtered,), preexec_fn=_limit,  # noqa: PLW1509  # only sets limits, touches no lock
         )  # fmt: skip
+        os.close(filtered)
         timed_out = False
         try:
             process.wait(timeout=seconds)
@@ -71,20 +76,21 @@ def run_isolated(command: Sequence[str], files: Mapping[str, bytes], *, seconds:
 @cache
 def has_sandbox() -> bool:
     """Whether bubblewrap is here and can make the namespaces it needs."""
-    if shutil.which("bwrap") is None:
+    if shutil.which("bwrap") is None or build_filter() is None:
         return False
     with tempfile.TemporaryDirectory() as folder:
         tried = subprocess.run([*_sandbox(Path(folder)), "true"], capture_output=True, timeout=20, check=False, env={})  # noqa: S603
     return tried.returncode == 0
 
 
-def _sandbox(work: Path) -> list[str]:
+def _sandbox(work: Path, filtered: int | None = None) -> list[str]:
     binds = [part for place in _SYSTEM if Path(place).exists() for part in ("--ro-bind", place, place)]
     return [
         shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
         "--uid", "65534", "--gid", "65534", "--hostname", "step", *binds, "--proc", "/proc", "--dev", "/dev", "--size", str(_FILE * 4), "--tmpfs",
         "/tmp", "--bind", str(work), "/work", "--chdir", "/work",  # noqa: S108  # a file system of its own
-        "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/work", "--setenv", "LANG", "C.UTF-8", "--",
+        "--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/work", "--setenv", "LANG", "C.UTF-8", "--remount-ro", "/",
+        *(("--seccomp", str(filtered)) if filtered is not None else ()), "--",
     ]  # fmt: skip
 
 
