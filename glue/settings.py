@@ -145,6 +145,10 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         ) from error
 
 
+# Read by the realm file and by `glue keycloak`, not by the service.
+ALSO_READ = frozenset({"GLUE_KEYCLOAK_MAIL_FROM", "GLUE_KEYCLOAK_MAIL_AUTH", "GLUE_MAVEN_REPOSITORY"})
+
+
 def known_names() -> dict[str, str]:
     """Every variable that is read, with its description."""
     names: dict[str, str] = {}
@@ -160,7 +164,9 @@ def known_names() -> dict[str, str]:
 def unknown_names(environ: dict[str, str]) -> list[str]:
     """Variables that begin with GLUE_ and are not read: most likely misspelt."""
     known = known_names()
-    return sorted(name for name in environ if name.startswith("GLUE_") and not {name, name.removesuffix("_FILE")} & known.keys())
+    return sorted(
+        name for name in environ if name.startswith("GLUE_") and not {name, name.removesuffix("_FILE")} & (known.keys() | ALSO_READ)
+    )
 
 
 def _tree(environ: dict[str, str]) -> dict[str, Any]:

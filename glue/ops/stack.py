@@ -160,7 +160,16 @@ class Stack:
                 keycloak_install.install()
                 self.report("Starting Keycloak")
                 ready = self._start(
-                    "keycloak", ["keycloak", "start", "--json", "--realm-folder", str(self.project / "keycloak-realm")]
+                    "keycloak",
+                    [
+                        "keycloak",
+                        "start",
+                        "--json",
+                        "--home",
+                        str(self.folder / "keycloak"),
+                        "--realm-folder",
+                        str(self.project / "keycloak-realm"),
+                    ],
                 ).wait_ready(240)
             except GlueError as error:
                 if identity == "keycloak":
