@@ -1,5 +1,6 @@
-"""``glue agents``: what a request would need."""
+"""``glue agents``: the registry, what a request would need, and how well quotes held."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,3 +72,39 @@ def _print_analysis(text: str) -> None:
         if value:
             table.add_row(name, str(value))
     Console().print(table)
+
+
+@app.command("list")
+def list_agents(
+    *,
+    config_dir: Annotated[Path, typer.Option(envvar="GLUE_CONFIG_DIR", help="Folder that holds config/.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="All entries as JSON.")] = False,
+) -> None:
+    """The registry: who does what, with which model and tools, at which price."""
+    from glue.agents.registry import load_registry
+    from glue.cli.printing import reporting_errors, show_json, show_table
+
+    with reporting_errors(as_json=as_json):
+        registry = load_registry(config_dir)
+        if as_json:
+            show_json([agent.model_dump(mode="json") for agent in registry])
+            return
+        rows = [
+            (agent.code, agent.kind, ", ".join(agent.fit), f"{agent.smallest}–{agent.largest}", agent.model, f"{agent.price.step} + {agent.price.per_1k_tokens}/1k tokens")
+            for agent in registry
+        ]
+        show_table("", ["agent", "kind", "task types", "sizes", "model", "credits"], rows)
+
+
+@app.command()
+def calibration(*, as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False) -> None:
+    """How well quotes held: the share of runs that ended within theirs, and cost against expectation."""
+    from glue.cli.dispatching import dispatching
+    from glue.cli.printing import reporting_errors, show_json, show_table
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        found = dispatcher.calibration()
+        if as_json:
+            show_json(found)
+        else:
+            show_table("", ["what", "value"], [(name.replace("_", " "), value) for name, value in found.items()])

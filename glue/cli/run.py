@@ -20,6 +20,7 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the quote without asking.")] = False,
     to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("runs"),
     script: Annotated[Path | None, typer.Option(help="Write a script for this work instead of running it.")] = None,
+    config_dir: Annotated[Path, typer.Option(envvar="GLUE_CONFIG_DIR", help="Folder that holds config/, for --script.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="The run as one JSON object; implies --yes.")] = False,
 ) -> None:
     """Carry out a piece of work under a binding price. Exit code 3: it waits for approval or was refused."""
@@ -28,7 +29,7 @@ def command(
 
     with reporting_errors(as_json=as_json):
         if script is not None:
-            _write_script(text, script)
+            _write_script(text, script, config_dir)
             return
         if not tenant:
             raise BadInput("Work is done for a customer.", field="tenant", expected="--tenant or GLUE_TENANT")
@@ -77,16 +78,14 @@ def watch(dispatcher: "Dispatcher", tenant: "TenantId", run_id: str) -> "RunView
         time.sleep(0.1)
 
 
-def _write_script(text: str, file: Path) -> None:
+def _write_script(text: str, file: Path, config_dir: Path) -> None:
     from glue.agents.planning import plan_route
     from glue.agents.registry import load_registry
     from glue.agents.scripts import write_script
     from glue.agents.understanding import analyse
     from glue.cli.printing import out
 
-    import os  # isort: skip
-
-    route = plan_route(analyse(text), load_registry(Path(os.environ.get("GLUE_CONFIG_DIR", "."))))
+    route = plan_route(analyse(text), load_registry(config_dir))
     file.write_text(write_script(text, route), encoding="utf-8")
     file.chmod(0o755)
     out.print(f"Wrote {file}. Run it with GLUE_URL and GLUE_TOKEN set.")

@@ -36,3 +36,105 @@ def dedup(
         else:
             typer.echo(f"{pair.label:<10} {pair.a}  {pair.b}")
     raise typer.Exit(int(failed))
+
+
+_Tenant = Annotated[str, typer.Option("--tenant", envvar="GLUE_TENANT", help="Whose run it is.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.command("list")
+def list_runs(*, tenant: Annotated[str, typer.Option(envvar="GLUE_TENANT", help="Only this customer's.")] = "", limit: int = 50, as_json: _AsJson = False) -> None:
+    """Runs, newest first."""
+    from glue.cli.dispatching import dispatching
+    from glue.cli.printing import reporting_errors, show_json, show_table
+    from glue.rules.names import parse_tenant_id
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        found = dispatcher.runs(parse_tenant_id(tenant) if tenant else None, limit=limit)
+        if as_json:
+            show_json([run.model_dump(mode="json") for run in found])
+        else:
+            show_table("", ["run", "customer", "state", "credits", "cap", "request"], [(r.id, r.tenant, r.state, r.cost, r.cap, r.text[:60]) for r in found])
+
+
+@app.command()
+def show(run: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """A run with its steps and files."""
+    _act("run_of", run, tenant, as_json=as_json)
+
+
+@app.command()
+def cancel(run: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """Stop a run: what was done is paid, the rest of its credits goes back."""
+    _act("cancel", run, tenant, as_json=as_json, asked_by="command line")
+
+
+@app.command()
+def pause(run: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """Stop before the next step."""
+    _act("pause", run, tenant, as_json=as_json, asked_by="command line")
+
+
+@app.command()
+def resume(run: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """Carry a paused run on, as soon as a worker runs."""
+    _act("resume", run, tenant, as_json=as_json, asked_by="command line")
+
+
+@app.command()
+def approve(run: str, *, tenant: _Tenant, extra: Annotated[int | None, typer.Option(help="Credits on top of the cap.")] = None, as_json: _AsJson = False) -> None:
+    """Let a run that reached its cap spend more."""
+    _act("approve", run, tenant, as_json=as_json, asked_by="command line", extra=extra)
+
+
+@app.command("retry-step")
+def retry_step(run: str, step: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """Do a failed step of a failed run again."""
+    _act("retry_step", run, tenant, step, as_json=as_json, asked_by="command line")
+
+
+@app.command()
+def export(run: str, *, tenant: _Tenant, form: Annotated[str, typer.Option("--format", help="markdown, json or html.")] = "markdown") -> None:
+    """A run with its files as one document on standard output."""
+    from glue.agents.library import EXPORT_TYPES
+    from glue.cli.dispatching import dispatching
+    from glue.cli.printing import reporting_errors
+    from glue.errors import BadInput
+    from glue.rules.names import parse_tenant_id
+
+    with reporting_errors():
+        chosen = next((known for known in EXPORT_TYPES if known == form), None)
+        if chosen is None:
+            raise BadInput("There is no such format.", field="format", expected=", ".join(EXPORT_TYPES))
+        with dispatching() as dispatcher:
+            typer.echo(dispatcher.library.export(parse_tenant_id(tenant), run, form=chosen))
+
+
+@app.command()
+def search(words: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
+    """Requests and files with all these words."""
+    from glue.cli.dispatching import dispatching
+    from glue.cli.printing import reporting_errors, show_json, show_table
+    from glue.rules.names import parse_tenant_id
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        found = dispatcher.library.search(parse_tenant_id(tenant), words)
+        if as_json:
+            show_json([hit.model_dump(mode="json") for hit in found])
+        else:
+            show_table("", ["run", "file", "text"], [(hit.run_id, hit.name, hit.excerpt[:80]) for hit in found])
+
+
+def _act(verb: str, run_id: str, tenant: str, *more: str, as_json: bool, **said: str | int | None) -> None:
+    from glue.cli.dispatching import dispatching
+    from glue.cli.printing import out, reporting_errors, show_json, show_table
+    from glue.rules.names import parse_tenant_id
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        run = getattr(dispatcher, verb)(parse_tenant_id(tenant), run_id, *more, **said)
+        if as_json:
+            show_json(run.model_dump(mode="json"))
+            return
+        out.print(f"{run.id}: {run.state.replace('_', ' ')}, {run.cost} of {run.cap} credits. {run.error}".rstrip())
+        show_table("", ["step", "agent", "state", "credits", "tokens"], [(s.name, s.agent, s.state, s.cost, s.tokens) for s in run.steps])
+        show_table("", ["file", "title", "bytes"], [(a.name, a.title, a.bytes) for a in run.artifacts], empty="No files yet.")

@@ -23,7 +23,8 @@ class WireServer:
                 outer.requests.append((self.path, dict(self.headers), body))
                 turn = outer.plan.pop(0) if outer.plan else "text"
                 if turn in {"busy", "refuse"}:
-                    return self.answer_error(429 if turn == "busy" else 400)
+                    self.answer_error(429 if turn == "busy" else 400)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
                 self.send_header("Connection", "close")
