@@ -4,6 +4,7 @@ Two stores: *main* (tenants, effects, runs, tickets) and *meter* (journal, count
 never delays a metered request. On SQLite two files, on PostgreSQL two schemas of one database.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,16 @@ class Database:
             yield session
             session.commit()
 
+    def forget_deleted(self) -> None:
+        """Leave no trace of deleted rows in SQLite's log file (pages are overwritten as they are freed)."""
+        if self.is_sqlite:
+            for _ in range(20):
+                with self.engine.connect() as connection:
+                    busy = connection.exec_driver_sql("pragma wal_checkpoint(truncate)").scalar()
+                if not busy:
+                    return
+                time.sleep(0.1)
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -120,7 +131,7 @@ def _scoped_tables() -> list[type[TenantScoped]]:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=30000"):
+    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=30000", "secure_delete=on"):
         connection.execute(f"pragma {pragma}")
 
 

@@ -40,6 +40,8 @@ from glue.meter.tokens import Tokens
 from glue.ops import schema
 from glue.rules.names import TenantId
 from glue.rules.prices import highest_unit_prices
+from glue.rules.snapshot import Snapshot
+from glue.rules.standing import Standing
 from glue.rules.terms import Terms
 from glue.rules.tiers import Tiers
 from glue.settings import Settings
@@ -202,7 +204,7 @@ class Services(Adapters):
     @cached_property
     def ports(self) -> Ports:
         return Ports(
-            publish=lambda snapshot: _drop(self.meter.publish(snapshot)),
+            publish=self._publish,
             confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
             record_seats=self._record_seats,
             scrub=(scrub_tickets, scrub_feedback),
@@ -248,6 +250,12 @@ class Services(Adapters):
             self.lago.ensure_webhook_endpoint(self.settings.webhooks.lago_url)
         if self.settings.webhooks.keygen_url:
             self.keygen.ensure_webhook_endpoint(self.settings.webhooks.keygen_url)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.meter.publish(snapshot)
+        if snapshot.standing == Standing.ERASED:
+            self.database.forget_deleted()
+            self.meter_database.forget_deleted()
 
     def _forget_old(self) -> None:
         self.deliveries.forget_old()
@@ -299,10 +307,6 @@ class Services(Adapters):
 def services(settings: Settings | None = None) -> Services:
     """Everything for a serving process. Nothing is opened before it is used."""
     return Services(**vars(adapters(settings)))
-
-
-def _drop(_value: object) -> None:
-    """For ports that answer nothing."""
 
 
 def _lock(database_url: str) -> IO[str] | None:
