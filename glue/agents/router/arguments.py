@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from glue.agents.router.dates import find_dates
+from glue.agents.router.dates import MONTHS, find_dates
 from glue.agents.words import fold, word_set
 
 
@@ -120,6 +120,12 @@ def _ends_phrase(text: str, end: int) -> bool:
     return bool(re.match(r"\W*$|[,;.:!?]|\s+(?:from|off|and|please|now|de|da|von|y|et|e)\b", text[end:])) and not _capitalizes_nouns(text)
 
 
+def _plans_by_name(text: str) -> list[Named]:
+    """Capitalized words that are usual names of plans, wherever they stand."""
+    found = (match for match in re.finditer(r"\b[A-Z]\w+", text) if fold(match.group()) in KNOWN_PLANS and not _starts_sentence(text, match.start()))
+    return [Named("plan", match.group(), match.start(), match.end(), 1) for match in found]
+
+
 def _tenant_places(text: str) -> list[tuple[int, int, int]]:
     places = []
     for match in _BY_NOUN.finditer(text):
@@ -149,7 +155,7 @@ def _capitalized(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
     while words and (fold(words[0]) in _SYSTEMS or (_starts_sentence(text, start) and not _opens_as_name(text, start, words))):
         start += len(words.pop(0))
         start += len(text[start:end]) - len(text[start:end].lstrip())
-    if not words or start >= end:
+    if not words or start >= end or fold(words[0]) in MONTHS:
         return []
     name = text[start:end]
     if all(not _is_unknown(word) for word in words) and not _cased_is_name(text, start, name):
@@ -219,6 +225,8 @@ def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
     possessive = text[start + len(first) : start + len(first) + 2].lower() in ("'s", "’s")
     if fold(first) in _QUESTION_WORDS or fold(first) in KNOWN_PLANS:
         return False
+    if after in ("a", "e") and re.match(rf"{re.escape(first)}\s+[ae]\s+[A-ZÀ-Þ]", text[start:]):  # "Bloquea a Rivero": a verb and its object
+        return False
     return (
         possessive
         or (after in _PREDICATE and not _is_verb_like(first))
@@ -227,7 +235,7 @@ def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
 
 
 _QUESTION_WORDS = word_set(
-    "who what which how when where why is are was has have do does did can could should would will may it they he she we i you this that there here what's "
+    "cuanto cuantos cuanta cuantas combien quanto quantos quanta quantas wieviel wieviele quels quelles quel quelle welche welcher welches cuales quais who what which how when where why is are was has have do does did can could should would will may it they he she we i you this that there here what's "
     "who's everything something nobody somebody anybody wer was wie wann wo warum ist sind hat es sie ich wir qui que quoi comment est il elle on je nous quien como "
     "donde cuando cual es ha quem qual onde tudo todo e o a os as der die das le la les el los un une eine ein"
 )
@@ -259,7 +267,7 @@ _STATUS = {
     "glue tenants list": {
         "trialing": r"trial\w*|test\s?phase|probe\w*|essai|prueba|teste|avaliacao|experimenta\w*",
         "past_due": r"past.?due|overdue|behind|owes?|unpaid|ruckstand|verzug|saumig\w*|retard|impaye\w*|moros\w*|atrasad\w*|vencid\w*|inadimplent\w*|debe\w*",
-        "suspended": r"suspen[ds]\w*|locked out|blocked|gesperrt\w*|bloque\w*|bloquead\w*",
+        "suspended": r"suspen[ds]\w*|lock(?:ed)? out|blocked|barred|shut out|frozen|on hold|gesperrt\w*|bloque\w*|bloquead\w*",
     },
     "glue runs list": {"failed": r"fail\w*|broke\w*|crash\w*|fehlgeschlagen\w*|gescheitert\w*|echou\w*|echec|fallad\w*|fallid\w*|falh\w*"},
     "glue inbox list": {"parked": r"parked|geparkt\w*|aparcad\w*|estacionad\w*|garee?s?|parque\w*"},
@@ -281,6 +289,8 @@ def arguments_for(command: str, takes: tuple[str, ...], text: str, named: list[N
                 arguments[name] = status
         else:
             fitting = [thing for thing in named if thing.kind == name]
+            if name == "plan" and not fitting:
+                fitting = _plans_by_name(text)
             if fitting:
                 arguments[name] = max(fitting, key=lambda thing: (thing.score, -thing.start)).value
     return arguments

@@ -12,8 +12,8 @@ _MONTH_NAMES = (
     "august aout agosto aug", "september septembre septiembre setembro sep sept", "october oktober octobre octubre outubro oct okt",
     "november novembre noviembre novembro nov", "december dezember decembre diciembre dezembro dec dez",
 )  # fmt: skip
-_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DATE = re.compile(
     rf"\b(?P<iso>\d{{4}}-\d\d-\d\d)\b|\b(?P<d1>\d{{1,2}})(?:st|nd|rd|th|er|\.)?\s+(?:of\s+|de\s+)?(?P<m1>{_MONTH})\.?,?\s+(?:de\s+|del\s+)?(?P<y1>\d{{4}})\b"
     rf"|\b(?P<m2>{_MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})\b"
@@ -66,9 +66,9 @@ def _span(match: re.Match[str]) -> tuple[date, date] | None:
         for number in "123":
             if part[f"y{number}"]:
                 month = part[f"m{number}"]
-                day = date(int(part[f"y{number}"]), int(month) if month.isdigit() else _MONTHS[month], int(part[f"d{number}"]))
+                day = date(int(part[f"y{number}"]), int(month) if month.isdigit() else MONTHS[month], int(part[f"d{number}"]))
                 return day, day
-        year, month_number = (int(part["y4"]), _MONTHS[part["m4"]]) if part["y4"] else map(int, part["iso_month"].split("-"))
+        year, month_number = (int(part["y4"]), MONTHS[part["m4"]]) if part["y4"] else map(int, part["iso_month"].split("-"))
         return date(year, month_number, 1), date(year, month_number, calendar.monthrange(year, month_number)[1])
     except ValueError:
         return None

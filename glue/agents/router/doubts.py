@@ -19,7 +19,7 @@ _REQUEST = re.compile(
     r"|^(?:pouvez|pourriez) vous\b|^(?:puedes|podrias|puede|podria)\b|^(?:voce )?(?:pode|poderia)\b|\bplease\?$"
 )
 _PATTERNS = {
-    "condition": r"\b(?:if|unless|once|as soon as|in case|provided|whenever|should they|wenn|falls|sobald|sofern|a moins|des que|lorsque|en cas|en cuanto|cuando|siempre que"
+    "condition": r"\b(?:if|unless|(?<!at )once|as soon as|in case|provided|whenever|should they|wenn|falls|sobald|sofern|a moins|des que|lorsque|en cas|en cuanto|cuando|siempre que"
     r"|caso|assim que|quando)\b|^si\b(?!,)|[,.] si\b|^se\b|[,.] se\b|^when\b(?! (?:was|did|does|is|will))",
     "refusal": rf"\b(?:do not|don't|dont|never|mustn't|must not|shouldn't|should not|nobody should|no one should|not to|not|hold off|wait with|against|no longer want|leave\b.*\balone"
     rf"|nicht|kein\w*|niemals|ne|pas|surtout pas|jamais|no|nunca|nao|sin|sem|without|instead of|rather than)\b(?:\W+\w+){{0,4}}?\W+{_DESTRUCTIVE}"

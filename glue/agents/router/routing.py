@@ -1,5 +1,6 @@
 """From one sentence to one command, or to none."""
 
+import re
 from dataclasses import dataclass
 
 from glue.agents.linear import load_model
@@ -7,7 +8,27 @@ from glue.agents.router.arguments import arguments_for, find_named
 from glue.agents.router.commands import COMMANDS, DESTRUCTIVE, NONE, READ_ONLY
 from glue.agents.router.doubts import find_doubts
 from glue.agents.router.features import features_of
+from glue.agents.words import fold, split_words, word_set
 
+# A destructive command needs a word that orders it; the classifier alone could be led by the rest of the sentence.
+_ORDERS = {
+    "glue apply": r"appl|carry|execut|\bgo\b|ahead|roll|effect|\blive\b|do it|\brun\b|happen|wend|setz|fuhr|mets?\b|mettre|realis|lleva|aplic|ejecut|pode\b|efetiv",
+    "glue restore": r"restor|bring|go back|replac|load|roll|\buse\b|\bput\b|back|revert|return|spiel|stell|setz|zuruck|restaur|retabli|revien|remets|recuper|vuelve|volt",
+    "glue tenants suspend": r"suspen|susp|lock|block|bloqu|freez|disabl|deny|hold|shut|cut|keep|clos|access|\bout\b|log in|bar\b|sperr|zugang|setz|coup|cort|acess|acceso|acces",
+    "glue tenants cancel": r"cancel|terminat|\bend\b|clos|stop|wind|part ways|kundig|beend|resili|annul|\bfin\b|termin|\bbaja\b|encerr|finaliz",
+    "glue tenants erase": r"eras|delet|wip|remov|purg|destroy|forg[eo]t|disappear|clear|scrub|losch|supprim|effac|borr|elimin|apag|exclu",
+    "glue licenses revoke": r"revo[kcqg]|invalid|kill|void|withdraw|disabl|useless|not work|take .*away|nobody may|cancel|block|widerruf|ungultig|zieh|sperr|anul|annul|retir",
+    "glue licenses reissue": r"reissu|re-issu|issue|new\b|another|fresh|replac|again|renew|rotat|regenerat|generat|once more|exchange|neu|noch einmal|erzeug|reemi|remet|nouvel|refai"
+    r"|emi[ts]|otra|nuev|gener|nova|novo|outra|genere|gere\b",
+    "glue machines remove": r"remov|deactivat|take|off\b|delet|unregist|detach|kick|drop|free|releas|entfern|nimm|losch|retir|desactiv|enlev|quita|elimin|remova|desativ|tire",
+    "glue runs cancel": r"cancel|stop|kill|abort|terminat|halt|\bend\b|call .*off|quit|interrupt|stopp|brich|abbrech|beend|arret|annul|interromp|det[ei]|cancel|par[ae]\b|interromp",
+}
+# An order to destroy that names nothing is not a wish to look at a list.
+_DESTROYERS = word_set(
+    "suspend cancel erase delete wipe purge destroy revoke remove kill terminate block lock ban stop abort suspendre suspends supprime efface revoque annule resilie "
+    "arrete borra elimina suspende revoca cancela anula deten apague exclua suspenda revogue cancele remova pare losche losch sperr sperre widerrufe kundige entferne "
+    "stoppe stopp"
+)
 UNSURE = 0.2  # a weaker favorite is no answer
 SURE_TO_DESTROY = 0.35
 
@@ -30,9 +51,14 @@ def route(text: str) -> RoutedCommand:
     doubts = find_doubts(text)
     odds = load_model("glue.agents.router").probabilities("command", features_of(text, named=named, doubts=doubts))
     best = max(odds, key=lambda command: odds[command])
+    if best in DESTRUCTIVE and not re.search(_ORDERS[best], fold(text)):
+        best = max((command for command in odds if command not in DESTRUCTIVE), key=lambda command: odds[command])
     confidence = round(odds[best], 3)
     if best == NONE or confidence < UNSURE or not text.strip():
         return _none(confidence, "no command fits")
+    opening = split_words(text)
+    if best in READ_ONLY and opening and opening[0].text in _DESTROYERS:
+        return _none(confidence, "an order to destroy something needs its name")
     takes, needs = COMMANDS[best]
     args = arguments_for(best, takes, text, named)
     if best in DESTRUCTIVE:
