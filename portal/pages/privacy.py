@@ -55,15 +55,22 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get(request)
         person.must()
         say = site.writer(request, person).text
+        team = site.known.team(person.tenant).value
         try:
             erase(services.actions, person.tenant, confirm=confirm, by=person.email)
         except BadInput as error:
             return show(request, person, site.wrong({"confirm": confirm}, error, say=say), status=422)
         services.actions.wait_until_settled(person.tenant, seconds=15)
         site.known.forget(person.tenant)
-        data = request.session["person"]
-        request.session["person"] = data | {"organizations": [one for one in data["organizations"] if one != person.tenant]}
-        request.session.pop("tenant", None)
+        gone = {member.user_id for member in team.members if services.keycloak.find_user(member.user_id) is None} if team else set()
+        for user_id in gone:  # a session knows the name of whoever signed in
+            services.signins.end(subject=user_id)
+        if person.subject in gone:
+            request.session.clear()
+        else:
+            data = request.session["person"]
+            request.session["person"] = data | {"organizations": [one for one in data["organizations"] if one != person.tenant]}
+            request.session.pop("tenant", None)
         site.tell(request, say("Everything about the organization was erased."))
         return RedirectResponse("/", 303)
 

@@ -112,6 +112,14 @@ class Person:
         return log_in(self.visitor, f"{self.portal.url}/auth/login", email=self.email, password=PASSWORD)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """All of them on one worker: they share the stack."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("portal"))
+
+
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory):
     with Stack(tmp_path_factory.mktemp("portal"), Path(__file__).parents[2]) as stack:

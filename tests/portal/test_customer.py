@@ -99,7 +99,9 @@ def test_license_key_is_shown_and_replaced(alice, portal):
     from glue.rules.names import TenantId
 
     key = re.search(r'id="license-key">([^<]+)<', alice.open("/licenses").html)[1]
-    activate(portal.services.actions, TenantId(alice.tenant), fingerprint="machine-1-of-kestrel", name="desk-1", platform="linux", by="a test")
+    activate(
+        portal.services.actions, TenantId(alice.tenant), fingerprint="machine-1-of-kestrel", name="desk-1", platform="linux", by="a test"
+    )
     page = alice.open("/licenses")
     assert "desk-1" in page.text
     assert "BEGIN LICENSE FILE" in alice.get("/licenses/file").text
@@ -273,7 +275,12 @@ def test_invoices_explain_their_lines_and_come_as_pdf(alice, portal):
     now = portal.services.clock.now()
     month = (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=2, minute=0, second=0, microsecond=0)
     for name in ("lago", "keygen"):
-        httpx.post(f"{portal.stack.ready(name)['control_url']}/clock", json={"now": month.astimezone(UTC).isoformat()}, timeout=120, trust_env=False)
+        httpx.post(
+            f"{portal.stack.ready(name)['control_url']}/clock",
+            json={"now": month.astimezone(UTC).isoformat()},
+            timeout=120,
+            trust_env=False,
+        )
     page = alice.open("/invoices")
     address = next(address for _, address in page.links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address))
     page = alice.open(address)

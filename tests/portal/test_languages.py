@@ -23,7 +23,9 @@ def test_translations_have_the_places_of_their_sentences(locale):
         if message.id:
             sources = message.id if isinstance(message.id, tuple) else (message.id,)
             targets = message.string if isinstance(message.string, tuple | list) else (message.string,)
-            assert {frozenset(re.findall(r"%\(\w+\)s", text)) for text in sources} >= {frozenset(re.findall(r"%\(\w+\)s", text)) for text in targets}
+            assert {frozenset(re.findall(r"%\(\w+\)s", text)) for text in sources} >= {
+                frozenset(re.findall(r"%\(\w+\)s", text)) for text in targets
+            }
 
 
 def test_numbers_money_and_dates_are_written_as_people_there_do():

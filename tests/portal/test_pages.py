@@ -76,7 +76,10 @@ def test_static_files_are_kept_for_ever_and_sent_compressed(alice):
 
 def test_form_sent_from_another_site_is_refused(alice):
     request = alice.visitor._client.build_request(
-        "POST", alice.portal.url + "/account", data={"theme": "dark"}, headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+        "POST",
+        alice.portal.url + "/account",
+        data={"theme": "dark"},
+        headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
     )
     alice.visitor._jar.set_cookie_header(request)
     assert alice.visitor._client.send(request).status_code == 403

@@ -1,0 +1,113 @@
+"""The pages in Chromium: no serious accessibility findings, nothing wider than the screen, nothing the strict headers stop."""
+
+import shutil
+
+import pytest
+
+from tests.portal.conftest import PASSWORD
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-gpu",
+]  # fmt: skip
+PAGES = (
+    "/", "/plan", "/plan/cancel", "/usage", "/runs", "/runs/new", "/invoices", "/payment", "/licenses", "/team", "/programs",
+    "/programs/first-call", "/events", "/help", "/privacy", "/account", "/status", "/design",
+)  # fmt: skip
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium, portal, alice):
+    context = chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
+    page = context.new_page()
+    page.goto(f"{portal.url}/auth/login")
+    page.fill("input[name=username]", alice.email)
+    if not page.locator("input[name=password]").is_visible():
+        page.click("[type=submit]")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url(f"{portal.url}/**")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_serious_accessibility_findings(signed_in, portal, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    signed_in.emulate_media(color_scheme=scheme)
+    found = []
+    with signed_in.context.new_page() as page:
+        page.emulate_media(color_scheme=scheme)
+        for path in PAGES:
+            page.goto(portal.url + path)
+            for violation in _axe(Axe, page):
+                if violation["impact"] in {"serious", "critical"}:
+                    found.append(
+                        f"{path}: {violation['id']}: {violation['nodes'][0]['target']} {violation['nodes'][0].get('failureSummary', '')[:150]}"
+                    )
+    assert found == []
+
+
+def _axe(kind, page):
+    # Our policy lets no inline script run; the tool's own is brought in past it, as a debugger would.
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setBypassCSP", {"enabled": True})
+    page.reload()
+    return kind().run(page).response["violations"]
+
+
+@pytest.mark.parametrize("width", [320, 380, 768, 1920])
+def test_no_page_is_wider_than_the_screen(signed_in, portal, width):
+    signed_in.set_viewport_size({"width": width, "height": 800})
+    wide = []
+    for path in PAGES:
+        signed_in.goto(portal.url + path)
+        if signed_in.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wide.append(path)
+    assert wide == []
+
+
+def test_nothing_asks_another_host_or_breaks_the_policy(signed_in, portal):
+    requests, complaints = [], []
+    signed_in.on("request", lambda request: requests.append(request.url))
+    signed_in.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    for path in PAGES:
+        signed_in.goto(portal.url + path)
+    assert [url for url in requests if not url.startswith((portal.url, "data:"))] == []
+    assert complaints == []
+
+
+def test_run_is_watched_without_loading_the_page_again(signed_in, portal):
+    signed_in.set_viewport_size({"width": 1280, "height": 860})
+    signed_in.goto(f"{portal.url}/runs/new")
+    signed_in.fill("#f-text", "Create an assessment bank of 20 questions with an answer key on data privacy")
+    signed_in.click("#ask button")
+    signed_in.wait_for_selector("[data-cap]")
+    signed_in.click("#accept button")
+    signed_in.wait_for_selector('[data-run-state="completed"]', timeout=60_000)
+    assert signed_in.locator('a[href*="/artifacts/"]').count() >= 2
+
+
+def test_menu_works_by_keyboard_on_a_small_screen(signed_in, portal):
+    signed_in.set_viewport_size({"width": 380, "height": 800})
+    signed_in.goto(portal.url)
+    signed_in.keyboard.press("Tab")
+    assert signed_in.evaluate("document.activeElement.className") == "skip"
+    signed_in.locator(".bar summary").focus()
+    signed_in.keyboard.press("Enter")
+    assert signed_in.locator(".bar .menu-list a", has_text="Usage").is_visible()
+    signed_in.keyboard.press("Escape")
+    assert not signed_in.locator(".bar .menu-list a", has_text="Usage").is_visible()
