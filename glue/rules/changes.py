@@ -110,7 +110,8 @@ def generosity(name: str, value: Plain, *, ranks: dict[str, int] | None = None) 
         rank = ranks.get(str(value))
         return None if rank is None else float(rank)
     if last == "standing":
-        return 1 if value in {"trialing", "active", "past_due"} else 0
+        # A claim that is missing or unknown is no restriction that somebody meant.
+        return {"trialing": 1, "active": 1, "past_due": 1, "pending": 0, "suspended": 0, "canceled": 0}.get(str(value))
     return None
 
 
