@@ -1,9 +1,8 @@
 """Builds the parts of a process and joins them. The only place that knows everything; nothing below knows the environment."""
 
 import fcntl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import IO, Any
 
 from glue.actions.asking import Actions
 from glue.actions.signins import Signins
+from glue.adapters import Adapters, adapters
 from glue.agents.dispatcher import Dispatcher
 from glue.agents.registry import load_registry
-from glue.catalog.files import Declaration, load, load_tiers
-from glue.catalog.systems import Systems as CatalogSystems
-from glue.clock import Clock, SharedClock, SystemClock
+from glue.catalog.files import Declaration, load
 from glue.converge.effects import Effects
 from glue.converge.kinds import known_kinds
 from glue.converge.mails import composer
@@ -43,54 +41,9 @@ from glue.rules.prices import highest_unit_prices
 from glue.rules.snapshot import Snapshot
 from glue.rules.standing import Standing
 from glue.rules.terms import Terms
-from glue.rules.tiers import Tiers
 from glue.settings import Settings
-from glue.settings import load as load_settings
 from glue.support.feedback import FeedbackBox, scrub_feedback
 from glue.support.tickets import Tickets, scrub_tickets
-from glue.upstream.keycloak import Keycloak
-from glue.upstream.keygen import Keygen
-from glue.upstream.lago import Lago
-from glue.upstream.mail import Mail
-
-
-@dataclass(frozen=True)
-class Adapters:
-    """Settings, clock, tiers and the four upstreams: enough for commands that need no database."""
-
-    settings: Settings
-    clock: Clock
-    tiers: Tiers
-    keycloak: Keycloak
-    lago: Lago
-    keygen: Keygen
-    mail: Mail
-
-    def systems(self) -> CatalogSystems:
-        """The three systems as the catalog reads and writes them."""
-        return CatalogSystems(self.keycloak, self.lago, self.keygen, product_code=self.settings.keygen.product_code)
-
-    def pins(self) -> dict[str, Callable[[], str]]:
-        """Calls that read each upstream's identity."""
-        return {"keycloak": self.keycloak.realm_id, "lago": self.lago.organization_id, "keygen": self.keygen.account_id}
-
-    def close(self) -> None:
-        for upstream in (self.keycloak, self.lago, self.keygen):
-            upstream.close()
-
-
-def adapters(settings: Settings | None = None) -> Adapters:
-    """Build the upstreams from the settings (read from the environment when not given). Raises ConfigInvalid."""
-    settings = settings or load_settings()
-    return Adapters(
-        settings=settings,
-        clock=SharedClock(settings.clock_file) if settings.clock_file else SystemClock(),
-        tiers=load_tiers(settings.config_dir),
-        keycloak=Keycloak(settings.keycloak),
-        lago=Lago(settings.lago),
-        keygen=Keygen(settings.keygen),
-        mail=Mail(settings.mail),
-    )
 
 
 class Services(Adapters):

@@ -90,7 +90,14 @@ def list_agents(
             show_json([agent.model_dump(mode="json") for agent in registry])
             return
         rows = [
-            (agent.code, agent.kind, ", ".join(agent.fit), f"{agent.smallest}–{agent.largest}", agent.model, f"{agent.price.step} + {agent.price.per_1k_tokens}/1k tokens")
+            (
+                agent.code,
+                agent.kind,
+                ", ".join(agent.fit),
+                f"{agent.smallest}–{agent.largest}",
+                agent.model,
+                f"{agent.price.step} + {agent.price.per_1k_tokens}/1k tokens",
+            )
             for agent in registry
         ]
         show_table("", ["agent", "kind", "task types", "sizes", "model", "credits"], rows)

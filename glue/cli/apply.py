@@ -14,11 +14,11 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Make the systems say what the files declare. A killed run is finished by running it again."""
-    from glue import wiring
+    from glue.adapters import adapters
     from glue.catalog.apply import apply_plan, plan_files
 
     with reporting_errors(as_json=as_json):
-        services = wiring.adapters()
+        services = adapters()
         systems = services.systems()
         with err.status("Reading the systems"):
             plan = plan_files(services.settings.config_dir, systems)

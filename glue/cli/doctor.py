@@ -10,11 +10,11 @@ from glue.cli.printing import out, reporting_errors, show_json
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Check settings, database, clocks, keys and that the three systems answer. Exit code 1 when something is wrong."""
-    from glue import wiring
+    from glue.adapters import adapters
     from glue.ops.doctor import examine
 
     with reporting_errors(as_json=as_json):
-        services = wiring.adapters()
+        services = adapters()
         findings = list(examine(services.settings, dict(os.environ), clock=services.clock, pins=services.pins()))
     if as_json:
         show_json([finding.__dict__ for finding in findings])

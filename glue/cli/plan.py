@@ -11,11 +11,11 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Compare the declared files with Keycloak, Lago and Keygen. Exit code 0: nothing to do, 2: changes."""
-    from glue import wiring
+    from glue.adapters import adapters
     from glue.catalog.apply import plan_files
 
     with reporting_errors(as_json=as_json):
-        services = wiring.adapters()
+        services = adapters()
         with err.status("Reading the systems") as status:
             plan = plan_files(services.settings.config_dir, services.systems(), progress=lambda name: status.update(f"Reading {name}"))
         if as_json:

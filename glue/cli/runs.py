@@ -43,7 +43,12 @@ _AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 @app.command("list")
-def list_runs(*, tenant: Annotated[str, typer.Option(envvar="GLUE_TENANT", help="Only this customer's.")] = "", limit: int = 50, as_json: _AsJson = False) -> None:
+def list_runs(
+    *,
+    tenant: Annotated[str, typer.Option(envvar="GLUE_TENANT", help="Only this customer's.")] = "",
+    limit: int = 50,
+    as_json: _AsJson = False,
+) -> None:
     """Runs, newest first."""
     from glue.cli.dispatching import dispatching
     from glue.cli.printing import reporting_errors, show_json, show_table
@@ -54,7 +59,11 @@ def list_runs(*, tenant: Annotated[str, typer.Option(envvar="GLUE_TENANT", help=
         if as_json:
             show_json([run.model_dump(mode="json") for run in found])
         else:
-            show_table("", ["run", "customer", "state", "credits", "cap", "request"], [(r.id, r.tenant, r.state, r.cost, r.cap, r.text[:60]) for r in found])
+            show_table(
+                "",
+                ["run", "customer", "state", "credits", "cap", "request"],
+                [(r.id, r.tenant, r.state, r.cost, r.cap, r.text[:60]) for r in found],
+            )
 
 
 @app.command()
@@ -82,7 +91,13 @@ def resume(run: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
 
 
 @app.command()
-def approve(run: str, *, tenant: _Tenant, extra: Annotated[int | None, typer.Option(help="Credits on top of the cap.")] = None, as_json: _AsJson = False) -> None:
+def approve(
+    run: str,
+    *,
+    tenant: _Tenant,
+    extra: Annotated[int | None, typer.Option(help="Credits on top of the cap.")] = None,
+    as_json: _AsJson = False,
+) -> None:
     """Let a run that reached its cap spend more."""
     _act("approve", run, tenant, as_json=as_json, asked_by="command line", extra=extra)
 
@@ -94,7 +109,9 @@ def retry_step(run: str, step: str, *, tenant: _Tenant, as_json: _AsJson = False
 
 
 @app.command()
-def export(run: str, *, tenant: _Tenant, form: Annotated[str, typer.Option("--format", help="markdown, json or html.")] = "markdown") -> None:
+def export(
+    run: str, *, tenant: _Tenant, form: Annotated[str, typer.Option("--format", help="markdown, json or html.")] = "markdown"
+) -> None:
     """A run with its files as one document on standard output."""
     from glue.agents.library import EXPORT_TYPES
     from glue.cli.dispatching import dispatching

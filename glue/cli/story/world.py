@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import httpx
 
+from glue.adapters import Adapters, adapters
 from glue.ops.stack import Stack
 from glue.sandbox.visitor import Visitor, wait_for_mail
 from glue.settings import Settings, load
-from glue.wiring import Adapters, adapters
 
 T = TypeVar("T")
 

@@ -7,11 +7,9 @@ stripped), and its parent-scoped lists go out without a key: so it serves creati
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
-
-from lago_python_client import Client, models
-from lago_python_client.exceptions import LagoApiError
 
 from glue.errors import BadInput
 from glue.settings import LagoSettings
@@ -20,7 +18,17 @@ from glue.upstream.http import HttpCalls
 
 T = TypeVar("T")
 
-LibraryModels: Any = models  # pydantic v1: opaque to the type checker
+
+class _LibraryModels:
+    """Lago's own models (pydantic v1, opaque to the type checker), imported when they are first needed: they cost a second."""
+
+    def __getattr__(self, name: str) -> Any:
+        from lago_python_client import models
+
+        return getattr(models, name)
+
+
+LibraryModels = _LibraryModels()
 
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
@@ -43,8 +51,11 @@ class _LagoHttp(HttpCalls):
     """The pooled client, which also explains what Lago's own library raises."""
 
     def explain(self, error: Exception) -> Failure | None:
-        if not isinstance(error, LagoApiError):
+        if type(error).__module__ != "lago_python_client.exceptions":
             return super().explain(error)
+        return self._explain_library(error)
+
+    def _explain_library(self, error: Any) -> Failure:
         if error.url is None:  # how the library says that it could not read the answer
             return Failure(None, body=UNREADABLE)
         return self.failure(error.status_code, json.dumps(error.response), error.headers or {})
@@ -65,8 +76,14 @@ class LagoCalls:
             is_conflict=lambda code: code in {"value_already_exist", "currencies_does_not_match"},
             secrets=(key,),
         )
+
+    @cached_property
+    def _library(self) -> Any:
+        from lago_python_client import Client
+
         # An empty api_url would be Lago's own cloud; retries belong to the caller, never to a library.
-        self._library: Any = Client(api_key=key, api_url=f"{settings.url.rstrip('/')}/", max_retries=0, retry_on_rate_limit=False)
+        key, url = self._settings.api_key.get_secret_value(), f"{self._settings.url.rstrip('/')}/"
+        return Client(api_key=key, api_url=url, max_retries=0, retry_on_rate_limit=False)
 
     def close(self) -> None:
         """Give the connections back."""
