@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from glue.clock import FixedClock
 from glue.converge.timeline import TimelineEntry
 from glue.errors import BadInput, UpstreamUnavailable
 from glue.rules.facts import Invoice, InvoiceLine
@@ -28,7 +29,7 @@ def test_steps_stand_below_what_they_wait_for():
     depth = {node.name: node.y for node in graph.nodes}
     assert depth["plan"] < depth["a"] == depth["b"] < depth["end"]
     assert len(graph.edges) == 4
-    assert all(0 <= node.x and node.x + graph.box <= graph.width for node in graph.nodes)
+    assert all(node.x >= 0 and node.x + graph.box <= graph.width for node in graph.nodes)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +128,7 @@ def test_billing_data_name_the_field_that_is_wrong(wrong, field):
 
 
 class _Actions:
-    class clock:
-        @staticmethod
-        def now():
-            return NOW
+    clock = FixedClock(NOW)
 
 
 def test_what_was_read_last_stands_in_for_an_upstream_that_is_silent():
