@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from glue.agents.executors import BudgetReached, Executor, File, Outcome, Report, StepUnusable, Work
-from glue.errors import UpstreamRefused, UpstreamUnavailable
+from glue.agents.isolation import run_isolated
+from glue.errors import Unavailable, UpstreamRefused, UpstreamUnavailable
 from glue.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -190,7 +191,17 @@ def _tools(desk: _Desk) -> list[Callable[..., str]]:
         desk.written[plain] = File(plain, title[:200], _ENDINGS[ending], content.encode())
         return "Written."
 
-    granted: dict[str, list[Callable[..., str]]] = {"read_files": [list_files, read_file], "search_files": [search_files], "write_files": [write_file], "run_command": []}
+    def run_command(command: str) -> str:
+        """Run a shell command over the files, in a sandbox without network; text files it leaves in the folder are results."""
+        before = {name: file.content for name, file in {**desk.work.inputs, **desk.written}.items()}
+        try:
+            ran = run_isolated(["sh", "-c", command], before)
+        except Unavailable as error:
+            return str(error)
+        said = "".join(write_file(name, name, text.decode(errors="replace")) for name, text in ran.files.items() if before.get(name) != text)
+        return f"exit code {ran.exit_code}{', out of time' if ran.timed_out else ''}\n{ran.output.decode(errors='replace')[:8000]}\n{said}"
+
+    granted: dict[str, list[Callable[..., str]]] = {"read_files": [list_files, read_file], "search_files": [search_files], "write_files": [write_file], "run_command": [run_command]}
     return [tool for grant in desk.work.step.tools for tool in granted[grant]]
 
 

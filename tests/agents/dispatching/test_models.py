@@ -2,8 +2,9 @@ import pytest
 
 pytest.importorskip("pydantic_ai", reason="the extra `models` is not installed")
 
-from glue.agents.executors import BudgetReached, StepUnusable, Work
-from glue.agents.executors.models import model_executors
+from glue.agents.executors import BudgetReached, File, StepUnusable, Work
+from glue.agents.executors.models import _Desk, _tools, model_executors
+from glue.agents.isolation import has_sandbox
 from glue.agents.planning import plan_route
 from glue.agents.registry import load_registry
 from glue.errors import UpstreamRefused, UpstreamUnavailable
@@ -111,3 +112,16 @@ def test_what_a_step_may_use_binds(wire, provider):
 
 def test_providers_without_a_key_are_not_asked():
     assert model_executors(ModelSettings()) == []
+
+
+@pytest.mark.skipif(not has_sandbox(), reason="bubblewrap does not work on this machine")
+def test_a_command_runs_in_the_sandbox_over_the_steps_files():
+    text = "Write a lesson about fractions"
+    registry = load_registry(ROOT)
+    step = plan_route(understand(text), registry).steps[0]
+    step = step.__class__(**{**step.__dict__, "tools": ("run_command",)})
+    given = {"a.md": File("a.md", "A", "text/markdown", b"one two")}
+    desk = _Desk(Work(ALICE, "run-1", step, registry.get(step.agent), text, understand(text).details, given), report=lambda _tokens: None)
+    (run_command,) = _tools(desk)
+    assert run_command("wc -w < a.md > count.txt; cat /etc/shadow; echo said").startswith("exit code 0\n")
+    assert {name: file.content for name, file in desk.written.items()} == {"count.txt": b"2\n"}
