@@ -13,6 +13,7 @@ from glue.actions.asking import Actions
 from glue.actions.signins import Signins
 from glue.adapters import Adapters, adapters
 from glue.agents.dispatcher import Dispatcher
+from glue.agents.erasing import scrub_agents
 from glue.agents.registry import load_registry
 from glue.catalog.files import Declaration, load
 from glue.converge.effects import Effects
@@ -26,7 +27,7 @@ from glue.converge.tenants import tenants_by, tenants_on_plan
 from glue.converge.worker import Chore, Worker
 from glue.db import Database, System
 from glue.dirty import forget_leases, mark
-from glue.doors.deliveries import Deliveries, IdentityMap
+from glue.doors.deliveries import Deliveries, IdentityMap, scrub_deliveries
 from glue.doors.keycloak import KeycloakDoor
 from glue.doors.keygen import KeygenDoor
 from glue.doors.lago import LagoDoor
@@ -160,7 +161,7 @@ class Services(Adapters):
             publish=self._publish,
             confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
             record_seats=self._record_seats,
-            scrub=(scrub_tickets, scrub_feedback),
+            scrub=(scrub_agents, scrub_deliveries, scrub_tickets, scrub_feedback),
             fence=self.meter,
         )
 
@@ -207,6 +208,7 @@ class Services(Adapters):
     def _publish(self, snapshot: Snapshot) -> None:
         self.meter.publish(snapshot)
         if snapshot.standing == Standing.ERASED:
+            self.dispatcher.forget(snapshot.tenant)
             self.database.forget_deleted()
             self.meter_database.forget_deleted()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -35,6 +36,10 @@ class ArtifactStore:
             return self._place(tenant, digest).read_bytes()
         except FileNotFoundError as error:
             raise Unavailable("This file is not in the store of this machine.", remedy="Restore the data folder from a backup.") from error
+
+    def forget(self, tenant: TenantId) -> None:
+        """Remove every file of the tenant."""
+        shutil.rmtree(self._folder / tenant, ignore_errors=True)
 
     def _place(self, tenant: TenantId, digest: str) -> Path:
         return self._folder / tenant / digest[:2] / digest

@@ -359,6 +359,11 @@ class Dispatcher:
             row = page.artifact(run_id, name)
         return row.media_type, self._store.get(tenant, row.digest)
 
+    def forget(self, tenant: TenantId) -> None:
+        """Remove the files of an erased tenant and what search knew of them."""
+        self._store.forget(tenant)
+        self.library.forget()
+
     # --- carrying out -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -81,6 +81,10 @@ class Library:
             for row in self._index.find(tenant, words, limit=limit)
         ]
 
+    def forget(self) -> None:
+        """After an erasure: the index is built anew."""
+        self._index.forget()
+
     def export(self, tenant: TenantId, run_id: str, *, form: ExportFormat) -> str:
         """A run with its steps and readable files as one document."""
         run = self._run_of(tenant, run_id)

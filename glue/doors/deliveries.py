@@ -139,3 +139,8 @@ def redact(value: Any) -> Any:
     if isinstance(value, list):
         return [redact(item) for item in value[:50]]
     return value
+
+
+def scrub_deliveries(session: Session, tenant: TenantId) -> None:
+    """Forget what came in about a tenant, in the caller's transaction."""
+    session.execute(sa.delete(Delivery).where(col(Delivery.tenants).contains(tenant)))
