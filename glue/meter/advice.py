@@ -56,20 +56,25 @@ class Advice:
 
     def _read(self, tenants: Iterable[str]) -> None:
         waiting = list(tenants)
-        now = to_micros(self._clock.now())
         for start in range(0, len(waiting), _CHUNK):
-            part = waiting[start : start + _CHUNK]
-            fresh = {tenant: Books(now) for tenant in part}
-            with self._database.engine.connect() as connection:
-                for tenant, meter, period, used in connection.execute(sa.select(COUNTERS).where(COUNTERS.c.tenant_id.in_(part))):
-                    fresh[tenant].counters[tenant, meter, period] = used
-                for tenant, meter, units, number in connection.execute(
-                    sa.select(HOLDS.c.tenant_id, HOLDS.c.meter, sa.func.sum(HOLDS.c.units), sa.func.count())
-                    .where(HOLDS.c.state == "open", HOLDS.c.expires_at > now, HOLDS.c.tenant_id.in_(part))
-                    .group_by(HOLDS.c.tenant_id, HOLDS.c.meter)
-                ):
-                    fresh[tenant].held[tenant, meter] = int(units), number
+            fresh = read_books(self._database, waiting[start : start + _CHUNK], now=to_micros(self._clock.now()))
             with self._lock:
                 self._books.update(fresh)
                 while len(self._books) > MOST_IN_MEMORY:
                     self._books.pop(next(iter(self._books)))
+
+
+def read_books(database: Database, tenants: list[str], *, now: int) -> dict[str, Books]:
+    """Counters and open holds of some tenants as the store has them."""
+    books = {tenant: Books(now) for tenant in tenants}
+    open_holds = (
+        sa.select(HOLDS.c.tenant_id, HOLDS.c.meter, sa.func.sum(HOLDS.c.units), sa.func.count())
+        .where(HOLDS.c.state == "open", HOLDS.c.expires_at > now, HOLDS.c.tenant_id.in_(tenants))
+        .group_by(HOLDS.c.tenant_id, HOLDS.c.meter)
+    )
+    with database.engine.connect() as connection:
+        for tenant, meter, period, used in connection.execute(sa.select(COUNTERS).where(COUNTERS.c.tenant_id.in_(tenants))):
+            books[tenant].counters[tenant, meter, period] = used
+        for tenant, meter, units, number in connection.execute(open_holds):
+            books[tenant].held[tenant, meter] = int(units), number
+    return books

@@ -7,7 +7,7 @@ point neither loses nor doubles: the same event is sent again and refused as a d
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,6 @@ from glue.meter.snapshots import Snapshots
 from glue.meter.storing import Store
 from glue.meter.tables import FOLDS
 from glue.meter.units import as_decimal, as_plain
-from glue.rules.facts import CurrentUsage
 from glue.rules.names import TenantId
 from glue.upstream.lago.usage import BATCH, SendResult, UsageEvent
 
@@ -39,7 +38,6 @@ LAG = Gauge("glue_flush_lag_seconds", "Age of the oldest usage that could have b
 EVENTS_PER_SECOND = 40  # two cores of a real Lago digest about 50, and its webhooks and invoices wait behind the rest
 LONGEST_WINDOW_SECONDS = 60.0
 FENCE_FOR = timedelta(minutes=15)
-DIGESTION = timedelta(minutes=2)
 
 log = structlog.get_logger()
 _NAMES = uuid.UUID("5d0b6c2e-6c0f-5b52-9d0e-3f1f2a0c7e11")
@@ -56,17 +54,6 @@ class TakesUsage(Protocol):
     def send_events(self, events: list[UsageEvent]) -> SendResult: ...
 
     def find_event(self, transaction_id: str) -> bool: ...
-
-    def current_usage(self, external_customer_id: str, subscription_external_id: str) -> CurrentUsage | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A meter that Lago counts otherwise than we do: ``ours`` was sent for the running period, ``theirs`` is what it shows."""
-
-    meter: str
-    ours: Decimal
-    theirs: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +82,7 @@ class Flush:
         clock: Clock,
         lago: TakesUsage,
         events_per_second: float = EVENTS_PER_SECOND,
+        in_between: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._committer = committer
@@ -103,6 +91,7 @@ class Flush:
         self._clock = clock
         self._lago = lago
         self._rate = events_per_second
+        self._in_between = in_between
         self._budget = float(BATCH)
         self._budget_at = time.monotonic()
         self._window_seconds = 1.0
@@ -127,6 +116,8 @@ class Flush:
             started = time.monotonic()
             try:
                 self.step()
+                if time.monotonic() > self._silent_until:
+                    self._in_between()
             except Exception:  # the loop has to live: whatever it was, the folds are still there
                 log.exception("flush_failed")
             # The scan must stay a small part of the work, however many folds gather.
@@ -315,34 +306,7 @@ class Flush:
             left = self._read(FOLDS.c.tenant_id == tenant, FOLDS.c.state == "sending")
         return not left and all(placement.at is not None or placement.stranded for _, placement in placed)
 
-    # --- proof --------------------------------------------------------------------------------------------------------
-
-    def compare_with_lago(self, tenant: TenantId) -> list[Difference]:
-        """Meters that Lago's current usage shows otherwise than what we sent for it; empty when all agree.
-
-        What is on its way, or was sent within the last two minutes and may not be digested, may be there or not.
-        """
-        snapshot = self._snapshots.get(tenant)
-        if snapshot is None or snapshot.period is None:
-            return []
-        usage = self._lago.current_usage(tenant, snapshot.period.subscription_external_id)
-        if usage is None:
-            return []
-        theirs = {charge.meter: charge.units for charge in usage.charges}
-        digested_at = to_micros(self._clock.now() - DIGESTION)
-        least: dict[str, int] = {}
-        most: dict[str, int] = {}
-        in_period = FOLDS.c.billed_at.between(to_micros(usage.from_at), to_micros(usage.to_at + timedelta(seconds=1)) - 1)
-        for fold in self._read(FOLDS.c.tenant_id == tenant, FOLDS.c.state.in_(("sending", "sent")), in_period):
-            kind = self._meters.get(fold.meter)
-            if fold.state == "sent" and fold.sent_at <= digested_at:
-                least[fold.meter] = kind.combine(least.get(fold.meter, 0), fold.units)
-            most[fold.meter] = kind.combine(most.get(fold.meter, 0), fold.units)
-        return [
-            Difference(meter, as_decimal(most.get(meter, 0)), units)
-            for meter, units in sorted(theirs.items())  # a meter that the plan does not charge is not shown
-            if not as_decimal(least.get(meter, 0)) <= units <= as_decimal(most.get(meter, 0))
-        ]
+    # --- what fits nowhere ----------------------------------------------------------------------------------------------
 
     def stranded(self, tenant: TenantId | None = None) -> list[Stranded]:
         """Usage that could not be billed, oldest first."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -17,7 +17,7 @@ from glue.errors import BadInput, NotAllowed, NotFound
 from glue.meter.advice import Advice
 from glue.meter.books import Books
 from glue.meter.committer import DATABASE_ERRORS, Committer
-from glue.meter.flush import Difference, Flush, TakesUsage
+from glue.meter.flush import Flush, TakesUsage
 from glue.meter.meters import Meters
 from glue.meter.orders import Orders
 from glue.meter.periods import to_micros
@@ -26,6 +26,7 @@ from glue.meter.requests import Body
 from glue.meter.snapshots import Snapshots
 from glue.meter.storing import Store
 from glue.meter.terms import BLIND_AFTER
+from glue.meter.totals import Difference, ShowsUsage, Totals
 from glue.meter.units import parse_units
 from glue.rules.names import TenantId
 from glue.rules.snapshot import Snapshot
@@ -40,16 +41,23 @@ _FORGOTTEN = (
 log = structlog.get_logger()
 
 
+class Billing(TakesUsage, ShowsUsage, Protocol):
+    """What the meter needs of Lago."""
+
+
 class Meter:
     """Checks, records, reserves and reports. ``start`` keeps its memory fresh; without it everything is exact but slower to notice."""
 
-    def __init__(self, database: Database, *, clock: Clock, meters: Meters, lago: TakesUsage, blind_after: timedelta = BLIND_AFTER) -> None:
+    def __init__(self, database: Database, *, clock: Clock, meters: Meters, lago: Billing, blind_after: timedelta = BLIND_AFTER) -> None:
         self.advice = Advice(database, clock=clock)
         self.committer = Committer(database, clock=clock, committed=self.advice.committed)
         self.snapshots = Snapshots(database, self.committer)
         self.orders = Orders(meters, clock=clock, blind_after=blind_after)
         self.reports = Reports(database, clock=clock, meters=meters)
-        self.flush = Flush(database, self.committer, self.snapshots, meters=meters, clock=clock, lago=lago)
+        self.totals = Totals(database, self.snapshots, meters=meters, clock=clock, lago=lago)
+        self.flush = Flush(
+            database, self.committer, self.snapshots, meters=meters, clock=clock, lago=lago, in_between=self.totals.look_at_next
+        )
         self._clock = clock
         self._several_processes = not database.is_sqlite
         self._stopping = threading.Event()
@@ -200,7 +208,7 @@ class Meter:
 
     def compare_with_lago(self, tenant: TenantId) -> list[Difference]:
         """Meters that Lago counts otherwise than what we sent; empty when all agree."""
-        return self.flush.compare_with_lago(tenant)
+        return self.totals.compare(tenant)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from glue.clock import Clock
 from glue.db import Database
 from glue.errors import NotFound
+from glue.meter.advice import read_books
 from glue.meter.books import Books, Hold
 from glue.meter.flush import transaction_id
 from glue.meter.meters import Meters
 from glue.meter.periods import from_micros, to_micros
 from glue.meter.requests import Body, describe_hold
-from glue.meter.tables import COUNTERS, DAYS, FOLDS, HOLDS, JOURNAL
+from glue.meter.tables import DAYS, FOLDS, HOLDS, JOURNAL
 from glue.meter.units import as_decimal
 
 MOST_ROWS = 1000
@@ -66,18 +67,7 @@ class Reports:
 
     def books_of(self, tenant: str) -> Books:
         """The tenant's counters and open holds, exact at this moment."""
-        books = Books(to_micros(self._clock.now()))
-        with self._database.engine.connect() as connection:
-            for _, meter, period, used in connection.execute(sa.select(COUNTERS).where(COUNTERS.c.tenant_id == tenant)):
-                books.counters[tenant, meter, period] = used
-            open_holds = (
-                sa.select(HOLDS.c.meter, sa.func.sum(HOLDS.c.units), sa.func.count())
-                .where(HOLDS.c.tenant_id == tenant, HOLDS.c.state == "open", HOLDS.c.expires_at > books.now)
-                .group_by(HOLDS.c.meter)
-            )
-            for meter, units, number in connection.execute(open_holds):
-                books.held[tenant, meter] = int(units), number
-        return books
+        return read_books(self._database, [tenant], now=to_micros(self._clock.now()))[tenant]
 
     def hold_of(self, tenant: str, hold_id: str) -> Body:
         """A hold as answers show it. Raises NotFound."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from glue.app import problems as rest
 from glue.clock import SystemClock
@@ -260,8 +261,10 @@ def test_reading_without_the_database_is_503(ask, store):
 
 def test_a_bug_answers_500_without_its_words(ask, meter):
     meter.snapshots._known[ALICE] = replace(meter.snapshots.get(ALICE), features=None)
-    answer = ask("POST", "/v1/check", {"feature": "exports"})
+    with capture_logs() as logs:
+        answer = ask("POST", "/v1/check", {"feature": "exports"})
     assert answer.status_code == 500
+    assert [entry["event"] for entry in logs] == ["meter_failed"]
     assert "NoneType" not in answer.text
 
 

@@ -287,22 +287,6 @@ def test_the_last_minutes_of_a_period_do_not_wait_for_a_window(meter, clock, lag
 # --- proof ----------------------------------------------------------------------------------------------------------
 
 
-def test_totals_are_compared_with_lago(meter, clock, lago):
-    lago.span = (NOVEMBER.started_at, at("2026-11-30T23:59:59"))
-    meter.record_usage(ALICE, "tokens", 10)
-    rounds(meter, clock)
-    assert meter.compare_with_lago(ALICE) == []
-    event = next(iter(lago.events.values()))
-    event.properties["units"] = "9"
-    assert meter.compare_with_lago(ALICE) == []  # perhaps not digested yet
-    clock.advance(minutes=3)
-    (difference,) = meter.compare_with_lago(ALICE)
-    assert (difference.meter, difference.ours, difference.theirs) == ("tokens", 10, 9)
-    event.properties["units"] = "11"
-    assert meter.compare_with_lago(ALICE)[0].theirs == 11
-    assert meter.compare_with_lago("t00000000000000") == []
-
-
 def test_an_invoice_line_leads_back_to_every_fact(meter, clock, lago):
     hold = meter.hold(ALICE, "credits", 10)
     meter.settle(ALICE, hold["id"], 4, dimensions={"agent": "writer"})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from glue.clock import SystemClock
 from glue.db import Database
@@ -155,7 +156,9 @@ def test_one_bad_request_does_not_take_its_batch_with_it(meter):
             *(meter.committer.perform(request) for request in [*good[:10], bad, *good[10:]]), return_exceptions=True
         )
 
-    outcomes = asyncio.run(race())
+    with capture_logs() as logs:
+        outcomes = asyncio.run(race())
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["meter_request_failed"]
     assert [type(outcome) for outcome in outcomes].count(dict) == 20
     assert isinstance(outcomes[10], AttributeError)
     assert meter.usage_of(ALICE)["meters"]["api_calls"]["used"] == 20
