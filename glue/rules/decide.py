@@ -92,8 +92,9 @@ def decide(
     settled: dict[str, Plain] = {}
     fulfilled, ranks = False, terms.ranks
     asked = bool(record.blocked) or _asked_for_end(record, observed)
+    left_to_erase = erase_changes(record, observed) if record.is_erasing else []
     if record.is_erasing:
-        changes += erase_changes(record, observed)
+        changes += left_to_erase
     else:
         plan = decide_plan_change(record, observed, terms.tiers) if lago_known else None
         if plan is not None:
@@ -140,7 +141,7 @@ def decide(
         told=facts.standing if lago_known else record.told,
         intent_fulfilled=fulfilled,
         owner_joined=joined,
-        erased=record.is_erasing and not observed.failed and not waiting and not changes,
+        erased=record.is_erasing and not observed.failed and not waiting and not left_to_erase,
         waiting=waiting,
         absent=absent,
         lago_known=lago_known,
