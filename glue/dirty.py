@@ -92,12 +92,26 @@ def mark(
 
 
 def mark_all(
-    session: Session, tenants: list[TenantId], *, why: str, now: datetime, due_at: datetime | None = None, priority: Priority = Priority.FAN_OUT
+    session: Session,
+    tenants: list[TenantId],
+    *,
+    why: str,
+    now: datetime,
+    due_at: datetime | None = None,
+    priority: Priority = Priority.FAN_OUT,
 ) -> None:
     """The same for many."""
     if not tenants:
         return
-    row = {"generation": 1, "due_at": due_at or now, "priority": int(priority), "attempts": 0, "why": why[:500], "marked_at": now, "holder": ""}
+    row = {
+        "generation": 1,
+        "due_at": due_at or now,
+        "priority": int(priority),
+        "attempts": 0,
+        "why": why[:500],
+        "marked_at": now,
+        "holder": "",
+    }
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     insert = dialect.insert(Dirty)
     new = insert.excluded

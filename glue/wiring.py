@@ -14,6 +14,7 @@ from glue.actions.signins import Signins
 from glue.adapters import Adapters, adapters
 from glue.agents.dispatcher import Dispatcher
 from glue.agents.erasing import scrub_agents
+from glue.agents.executors.models import model_executors
 from glue.agents.registry import load_registry
 from glue.catalog.files import Declaration, load
 from glue.converge.effects import Effects
@@ -125,6 +126,7 @@ class Services(Adapters):
             load_registry(self.settings.config_dir),
             database_url=self.settings.database_url,
             data_dir=self.settings.data_dir,
+            executors=model_executors(self.settings.models),
         )
 
     @cached_property

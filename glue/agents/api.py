@@ -82,7 +82,9 @@ def routes(dispatcher: Dispatcher, library: Library, caller: Callable[..., Any])
         return dispatcher.accept(who.snapshot.tenant, body.quote_id, asked_by=who.name, key=key)
 
     @router.get("/runs")
-    def list_runs(who: who_asks, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[RunBrief]:
+    def list_runs(
+        who: who_asks, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    ) -> list[RunBrief]:
         return dispatcher.runs(who.snapshot.tenant, offset=offset, limit=limit)
 
     @router.get("/runs/search")

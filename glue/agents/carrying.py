@@ -163,9 +163,7 @@ class Carrier:
             self._note(tenant, run_id, step.name, "step_sent_back", findings)
             second = self._ask_executor(executor, replace(work, findings=tuple(findings)), step, spent=outcome.tokens)
             findings = check_files(second.files, plan.checks)
-            outcome = replace(
-                second, tokens=outcome.tokens + second.tokens, metered_tokens=outcome.metered_tokens + second.metered_tokens
-            )
+            outcome = replace(second, tokens=outcome.tokens + second.tokens, metered_tokens=outcome.metered_tokens + second.metered_tokens)
         self._keep(tenant, run_id, step, outcome, findings)
 
     def _ask_executor(self, executor: Executor, work: Work, step: RunStep, *, spent: int) -> Outcome:
@@ -195,7 +193,16 @@ class Carrier:
             known = {artifact.name: artifact for artifact in page.artifacts(run_id)}
             for file in outcome.files:
                 artifact = known.get(file.name) or RunArtifact(
-                    tenant_id=tenant, run_id=run_id, step=step.name, name=file.name, title="", media_type="", digest="", size=0, made_by="", at=page.now
+                    tenant_id=tenant,
+                    run_id=run_id,
+                    step=step.name,
+                    name=file.name,
+                    title="",
+                    media_type="",
+                    digest="",
+                    size=0,
+                    made_by="",
+                    at=page.now,
                 )
                 artifact.title, artifact.media_type, artifact.made_by = file.title, file.media_type, outcome.model
                 artifact.digest, artifact.size, artifact.step, artifact.at = digests[file.name], len(file.content), step.name, page.now

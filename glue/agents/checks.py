@@ -34,7 +34,9 @@ def _has_title(name: str, text: str) -> list[str]:
 
 
 def _links(name: str, text: str) -> list[str]:
-    bad = [link for link in _LINK.findall(text) if not link or (urlsplit(link).scheme not in {"https", "mailto"} and not link.startswith("#"))]
+    bad = [
+        link for link in _LINK.findall(text) if not link or (urlsplit(link).scheme not in {"https", "mailto"} and not link.startswith("#"))
+    ]
     return [f"{name} has a link that leads nowhere: {link or '(empty)'}." for link in bad if "/" in link or not link or ":" in link]
 
 

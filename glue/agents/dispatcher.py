@@ -181,9 +181,7 @@ class Dispatcher:
         self.admit(tenant)
         return self.run_of(tenant, run_id)
 
-    def _write_run(
-        self, tenant: TenantId, quote_id: str, run_id: str, hold: dict[str, Any], *, asked_by: str, key: str, cap: int
-    ) -> None:
+    def _write_run(self, tenant: TenantId, quote_id: str, run_id: str, hold: dict[str, Any], *, asked_by: str, key: str, cap: int) -> None:
         with self._books.change(tenant) as page:
             quote = page.quote(quote_id)
             if quote.run_id or quote.cap != cap:
@@ -212,7 +210,10 @@ class Dispatcher:
         with self._books.change(tenant) as page:
             busy = page.session.exec(select(sa.func.count()).select_from(AgentRun).where(AgentRun.state == "running")).one()
             waiting = page.session.exec(
-                select(AgentRun).where(AgentRun.state == "queued").order_by(col(AgentRun.accepted_at), col(AgentRun.id)).limit(max(0, allowed - busy))
+                select(AgentRun)
+                .where(AgentRun.state == "queued")
+                .order_by(col(AgentRun.accepted_at), col(AgentRun.id))
+                .limit(max(0, allowed - busy))
             ).all()
             for run in waiting:
                 run.round += 1
@@ -326,7 +327,9 @@ class Dispatcher:
         with self._books.read(tenant) as page:
             run, row = page.run(run_id), page.step(run_id, step)
         if run.state != "failed" or row.state != "failed":
-            raise Conflict("Only a failed step of a failed run can be done again.", remedy="See the run's steps.", run=run_id, state=run.state)
+            raise Conflict(
+                "Only a failed step of a failed run can be done again.", remedy="See the run's steps.", run=run_id, state=run.state
+            )
         hold = self._credits.hold(tenant, run_id, run.cap - run.settled, part=1000 + run.round) if run.cap > run.settled else None
         with self._books.change(tenant) as page:
             run = page.run(run_id)

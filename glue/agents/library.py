@@ -116,7 +116,9 @@ class Library:
                 run = page.session.exec(select(AgentRun).where(AgentRun.id == row.run_id, AgentRun.state == "completed")).first()
                 tokens = sum(step.tokens for step in page.steps(row.run_id)) if run else 0
             if run:
-                offers.append(Offer(run_id=run.id, text=row.text, likeness=round(likeness, 2), saves_credits=run.settled, saves_tokens=tokens))
+                offers.append(
+                    Offer(run_id=run.id, text=row.text, likeness=round(likeness, 2), saves_credits=run.settled, saves_tokens=tokens)
+                )
         return sorted(offers, key=lambda offer: -offer.likeness)[:limit]
 
     def earlier_files(self, tenant: TenantId, run_id: str, step: Step) -> tuple[File, ...]:
@@ -226,7 +228,12 @@ def _excerpt(text: str, words: list[str]) -> str:
 
 def _as_markdown(run: RunView, files: list[tuple[str, str]]) -> str:
     steps = "\n".join(f"| {step.title} | {step.agent} | {step.state} | {step.cost} |" for step in run.steps)
-    parts = [f"# Run {run.id}", f"> {run.text}", f"State: {run.state}. Cost: {run.cost} of {run.cap} credits.", f"| Step | Agent | State | Credits |\n|---|---|---|---|\n{steps}"]
+    parts = [
+        f"# Run {run.id}",
+        f"> {run.text}",
+        f"State: {run.state}. Cost: {run.cost} of {run.cap} credits.",
+        f"| Step | Agent | State | Credits |\n|---|---|---|---|\n{steps}",
+    ]
     return "\n\n".join([*parts, *(f"---\n\n<!-- {name} -->\n\n{content}" for name, content in files)]) + "\n"
 
 

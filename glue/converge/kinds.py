@@ -38,7 +38,10 @@ def _people(systems: Systems) -> dict[str, EffectKind]:
         others = tuple(item for item in invitations if item.email.lower() != payload["email"].lower())
         require_free_seat(count_seats(tuple(members(payload).values()), others, limit=payload["limit"]))
         keycloak.invite(
-            payload["organization_id"], email=payload["email"], first_name=payload.get("first_name", ""), last_name=payload.get("last_name", "")
+            payload["organization_id"],
+            email=payload["email"],
+            first_name=payload.get("first_name", ""),
+            last_name=payload.get("last_name", ""),
         )
 
     def was_invited(payload: Payload) -> bool:

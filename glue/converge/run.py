@@ -146,9 +146,7 @@ class Converge:
         terms = replace(self._terms, policies=self._policies())
         wall = self._clock.wall()
         gone = frozenset(part for part, since in known.absent_since.items() if wall - datetime.fromisoformat(since) >= SECOND_LOOK)
-        return decide(
-            known.record, observed, terms, now=self._clock.now(), applied=known.applied, previous=known.previous, gone=gone
-        )
+        return decide(known.record, observed, terms, now=self._clock.now(), applied=known.applied, previous=known.previous, gone=gone)
 
     def _load(self, tenant: TenantId) -> _Known:
         with self._database.read(tenant) as session:

@@ -23,7 +23,9 @@ LARGEST_BODY = 2 * 2**20
 RECEIVED = Counter("glue_deliveries_total", "Webhooks and events taken in, by source and outcome.", ["source", "outcome"])
 _SCOPE = System("a delivery names its tenants, it is not read as one of them")
 _SECRET = re.compile(r"(?i)^(key|secret|token|password|hmac_key|api_key|certificate)$")
-_PERSONAL = re.compile(r"(?i)^(email|phone|legal_name|tax_identification_number|address_line\d|zipcode)$")
+_PERSONAL = re.compile(
+    r"(?i)^(name|display_?name|first_?name|last_?name|username|hostname|email|phone|legal_name|tax_identification_number|address_line\d|zipcode)$"
+)
 
 
 class State(StrEnum):

@@ -100,7 +100,9 @@ def decide(
         if plan is not None:
             changes += plan.changes
             fulfilled = plan.fulfilled
-        wants = want_parts(record, observed, terms, tier=tier, facts=facts, grants=grants, lago_known=lago_known, asked=asked, applied=applied)
+        wants = want_parts(
+            record, observed, terms, tier=tier, facts=facts, grants=grants, lago_known=lago_known, asked=asked, applied=applied
+        )
         for part, (wanted, found) in _known_parts(wants, observed, absent).items():
             more, shown, right = merge(part, wanted, found, applied, ranks=ranks)
             changes += more
@@ -229,7 +231,12 @@ def _overshoot(record: TenantRecord, observed: Observed, grants: Grants, facts: 
             findings.append(Finding("organization.seats", grants.seats, seats.used, "More people than seats. Nobody is removed by itself."))
         if record.owner_joined and not any(Role.ADMIN in member.roles for member in observed.members):
             findings.append(Finding("organization.admin", "at least one", 0, "Nobody may administer this organization."))
-    if observed.license is not None and "machines" not in observed.failed and len(observed.machines) > grants.machines and facts.standing.may_use:
+    if (
+        observed.license is not None
+        and "machines" not in observed.failed
+        and len(observed.machines) > grants.machines
+        and facts.standing.may_use
+    ):
         because = "More machines than the license allows. None is deactivated by itself."
         findings.append(Finding("license.machines", grants.machines, len(observed.machines), because))
     return findings

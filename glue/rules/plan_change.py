@@ -82,5 +82,12 @@ def _step(intent: Intent, field: str, before: Plain, after: Plain, *, adds: bool
     who = f" by {intent.asked_by}" if intent.asked_by else ""
     words = str(intent.kind).replace("_", " ")
     return Change(
-        Part.SUBSCRIPTION, field, before, after, f"Asked{who}: {words} {intent.tier}".strip() + ".", restrictive=restrictive, adds=adds, asked=True
+        Part.SUBSCRIPTION,
+        field,
+        before,
+        after,
+        f"Asked{who}: {words} {intent.tier}".strip() + ".",
+        restrictive=restrictive,
+        adds=adds,
+        asked=True,
     )

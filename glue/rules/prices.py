@@ -7,7 +7,10 @@ from typing import Any
 
 def highest_unit_prices(plan: Mapping[str, Any]) -> dict[str, Decimal]:
     """Meter → price in the plan's currency. Flat amounts are charged once and are no price of a unit."""
-    return {charge["billable_metric_code"]: _highest(charge["charge_model"], charge.get("properties") or {}) for charge in plan.get("charges") or []}
+    return {
+        charge["billable_metric_code"]: _highest(charge["charge_model"], charge.get("properties") or {})
+        for charge in plan.get("charges") or []
+    }
 
 
 def _highest(model: str, properties: Mapping[str, Any]) -> Decimal:

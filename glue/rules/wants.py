@@ -147,9 +147,7 @@ def found_customer(customer: Customer) -> dict[str, Plain]:
     }
 
 
-def _entitlements(
-    record: TenantRecord, observed: Observed, active: Subscription, tier: Tier, applied: Mapping[str, Applied]
-) -> Pair:
+def _entitlements(record: TenantRecord, observed: Observed, active: Subscription, tier: Tier, applied: Mapping[str, Applied]) -> Pair:
     """Overrides, on the row that is active now: an upgrade starts a new row without them.
 
     What the tier's plan grants is Lago's to copy from the plan (`glue apply` declares it); it is only looked at once it
@@ -160,7 +158,9 @@ def _entitlements(
     explicit = {f"{row}.{name}": value for name, value in as_privileges(record.overrides).items()}
     usual = {f"{row}.{name}": value for name, value in tier_privileges(tier).items()}
     wanted = {name: Want(value, "Granted explicitly.") for name, value in explicit.items()}
-    for name in (set(usual) | {key.removeprefix("entitlement.") for key in applied if key.startswith(f"entitlement.{row}.")}) - set(explicit):
+    for name in (set(usual) | {key.removeprefix("entitlement.") for key in applied if key.startswith(f"entitlement.{row}.")}) - set(
+        explicit
+    ):
         base = applied.get(f"entitlement.{name}")
         want = usual.get(name, UNLIMITED if name.endswith(".limit") else False)
         if found.get(name) == want or (base is not None and base.known and (base.written or found.get(name) != base.value)):

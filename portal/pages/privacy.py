@@ -71,6 +71,7 @@ def routes(site: Site, services: Services) -> APIRouter:
             data = request.session["person"]
             request.session["person"] = data | {"organizations": [one for one in data["organizations"] if one != person.tenant]}
             request.session.pop("tenant", None)
+        services.database.forget_deleted()
         site.tell(request, say("Everything about the organization was erased."))
         return RedirectResponse("/", 303)
 

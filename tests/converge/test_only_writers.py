@@ -49,7 +49,12 @@ def _calls(file: Path):
 
 def _is_apart(file: Path) -> bool:
     """The adapters themselves, and what shares no code with us."""
-    return file.relative_to(GLUE.parent).parts[:2] in {("glue", "upstream"), ("glue", "sandbox"), ("glue", "client"), ("glue", "migrations")}
+    return file.relative_to(GLUE.parent).parts[:2] in {
+        ("glue", "upstream"),
+        ("glue", "sandbox"),
+        ("glue", "client"),
+        ("glue", "migrations"),
+    }
 
 
 def _writes() -> dict[str, list[str]]:

@@ -18,7 +18,12 @@ def test_silent_system_takes_nothing_away(world, system):
         world.look(tenant)
         world.pass_time(minutes=2)
     after = world.snapshots[tenant]
-    assert (after.standing, after.members, after.licenses, after.period) == (before.standing, before.members, before.licenses, before.period)
+    assert (after.standing, after.members, after.licenses, after.period) == (
+        before.standing,
+        before.members,
+        before.licenses,
+        before.period,
+    )
     assert after.confirmed_at == before.confirmed_at, "what was not seen is not confirmed"
     assert not world.license(tenant).suspended
 

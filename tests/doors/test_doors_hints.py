@@ -216,7 +216,12 @@ def test_attached_entitlements_name_their_license(world):
     case = Keygen(world)
     related = {"license": {"data": {"type": "licenses", "id": world.row(tenant).license_id}}}
     payload = {"data": [{"id": "x", "type": "license-entitlements", "relationships": related}]}
-    event = {"data": {"attributes": {"event": "license.entitlements.attached", "payload": json.dumps(payload)}, "meta": {"idempotencyToken": "e"}}}
+    event = {
+        "data": {
+            "attributes": {"event": "license.entitlements.attached", "payload": json.dumps(payload)},
+            "meta": {"idempotencyToken": "e"},
+        }
+    }
     raw = json.dumps(event).encode()
     assert case.door.receive(case.sign(raw), raw).tenants == (tenant,)
 

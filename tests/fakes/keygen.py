@@ -41,7 +41,9 @@ class FakeKeygen:
         if license_id not in self.licenses:
             self._count += 1
             moment = expiry and expiry.astimezone(UTC) + timedelta(milliseconds=0)
-            self.licenses[license_id] = License(license_id, f"key-{self._count}", policy_id, moment, False, "ACTIVE", max_machines, metadata, name)
+            self.licenses[license_id] = License(
+                license_id, f"key-{self._count}", policy_id, moment, False, "ACTIVE", max_machines, metadata, name
+            )
             self.attached[license_id] = set()
         self.faults.leave("create_license")
         return self.licenses[license_id]

@@ -184,7 +184,11 @@ class FakeLago:
     def list_invoices(self, *, external_customer_id=None, page=1, per_page=100, payment_statuses=(), overdue=None) -> Page[Invoice]:
         self.faults.enter("list_invoices")
         rows = [one for one in self.invoices.values() if external_customer_id in {None, one.customer_external_id}]
-        rows = [one for one in rows if (not payment_statuses or one.payment_status in payment_statuses) and overdue in {None, one.payment_overdue}]
+        rows = [
+            one
+            for one in rows
+            if (not payment_statuses or one.payment_status in payment_statuses) and overdue in {None, one.payment_overdue}
+        ]
         return _page(rows, page, per_page)
 
     def invoices_of(self, external_customer_id: str) -> tuple[Invoice, ...]:
@@ -205,7 +209,9 @@ class FakeLago:
     def payment_url(self, lago_id: str) -> str | None:
         return f"https://pay.example.test/{lago_id}" if self.provider else None
 
-    def create_one_off_invoice(self, external_customer_id, *, currency, add_on_code, units: Decimal, unit_amount_cents, description) -> Invoice:
+    def create_one_off_invoice(
+        self, external_customer_id, *, currency, add_on_code, units: Decimal, unit_amount_cents, description
+    ) -> Invoice:
         self.faults.enter("create_one_off_invoice")
         invoice = self.find_one_off_invoice(external_customer_id, description) or self.bill(
             external_customer_id, cents=int(units * unit_amount_cents), kind="one_off"

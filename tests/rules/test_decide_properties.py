@@ -19,7 +19,18 @@ from tests.fakes.world import START, load_tiers
 TENANT = TenantId("t1kkbfjym0fhc6f")
 TERMS = Terms(load_tiers(), product="coditect", policies={code: f"policy-{code}" for code in ("free", "pro", "team")})
 LICENSE = license_id(TENANT, "coditect", 1)
-PARTS = ("organization", "members", "invitations", "customer", "subscriptions", "invoices", "wallets", "entitlements", "license", "machines")
+PARTS = (
+    "organization",
+    "members",
+    "invitations",
+    "customer",
+    "subscriptions",
+    "invoices",
+    "wallets",
+    "entitlements",
+    "license",
+    "machines",
+)
 
 organizations = st.none() | st.builds(
     Organization,
@@ -45,7 +56,12 @@ members = st.lists(
     unique_by=lambda member: member.user_id,
 ).map(tuple)
 customers = st.none() | st.builds(
-    Customer, external_id=st.just(TENANT), lago_id=st.just("cus-1"), name=st.just("Alice"), email=st.just("a@x.test"), currency=st.just("USD")
+    Customer,
+    external_id=st.just(TENANT),
+    lago_id=st.just("cus-1"),
+    name=st.just("Alice"),
+    email=st.just("a@x.test"),
+    currency=st.just("USD"),
 )
 subscriptions = st.lists(
     st.builds(

@@ -12,9 +12,7 @@ from tests.fakes.world import START
 def _merge(field, *, have, want, base=None, writing=None):
     applied = {}
     if base is not None or writing is not None:
-        applied[f"license.{field}"] = Applied(
-            value=base, known=base is not None, writing=writing, is_writing=writing is not None
-        )
+        applied[f"license.{field}"] = Applied(value=base, known=base is not None, writing=writing, is_writing=writing is not None)
     return merge(Part.LICENSE, {field: Want(want, "test")}, {field: have}, applied)
 
 

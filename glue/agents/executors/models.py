@@ -77,7 +77,10 @@ class ModelExecutor:
         desk = _Desk(work, report, usage=RunUsage())
         async with httpx2.AsyncClient(timeout=self._settings.timeout_seconds) as client:
             agent: Agent[None, str] = Agent(
-                self._model(label.partition(":")[2], client), instructions=f"{work.agent.instructions}\n\n{_RULES}", tools=_tools(desk), retries=1
+                self._model(label.partition(":")[2], client),
+                instructions=f"{work.agent.instructions}\n\n{_RULES}",
+                tools=_tools(desk),
+                retries=1,
             )
             try:
                 result = await agent.run(
@@ -92,7 +95,13 @@ class ModelExecutor:
         tokens = _used(desk, asked)
         reason = result.response.finish_reason
         if reason is None:  # closed politely, but never finished
-            raise StepUnusable(f"{label} broke off in the middle.", model=label, tokens=min(tokens, most_tokens), metered_tokens=tokens, remedy="Do the step again.")
+            raise StepUnusable(
+                f"{label} broke off in the middle.",
+                model=label,
+                tokens=min(tokens, most_tokens),
+                metered_tokens=tokens,
+                remedy="Do the step again.",
+            )
         if reason == "length":
             raise BudgetReached("The answer was cut off at what the step may use.", tokens=tokens, metered_tokens=tokens, model=label)
         report(tokens)
@@ -107,20 +116,26 @@ class ModelExecutor:
                 from pydantic_ai.providers.anthropic import AnthropicProvider
 
                 key = settings.anthropic_api_key
-                return AnthropicModel(name, provider=AnthropicProvider(api_key=_secret(key), base_url=settings.anthropic_url or None, http_client=client))
+                return AnthropicModel(
+                    name, provider=AnthropicProvider(api_key=_secret(key), base_url=settings.anthropic_url or None, http_client=client)
+                )
             case "google":
                 from pydantic_ai.models.google import GoogleModel
                 from pydantic_ai.providers.google import GoogleProvider
 
                 key = settings.google_api_key
-                return GoogleModel(name, provider=GoogleProvider(api_key=_secret(key), base_url=settings.google_url or None, http_client=client))
+                return GoogleModel(
+                    name, provider=GoogleProvider(api_key=_secret(key), base_url=settings.google_url or None, http_client=client)
+                )
             case _:
                 from pydantic_ai.models.openai import OpenAIChatModel
                 from pydantic_ai.providers.openai import OpenAIProvider
 
                 custom = self._name == "custom"
                 key, url = (settings.custom_api_key, settings.custom_url) if custom else (settings.openai_api_key, settings.openai_url)
-                return OpenAIChatModel(name, provider=OpenAIProvider(api_key=_secret(key) or "none", base_url=url or None, http_client=client))
+                return OpenAIChatModel(
+                    name, provider=OpenAIProvider(api_key=_secret(key) or "none", base_url=url or None, http_client=client)
+                )
 
 
 def _secret(key: Any) -> str | None:
@@ -141,15 +156,29 @@ def _translate(error: Exception, model: str, *, used: int, most: int) -> Excepti
         case exceptions.UsageLimitExceeded() | exceptions.IncompleteToolCall():
             return BudgetReached(f"The step needs more than it may use: {error}", tokens=min(used, most), metered_tokens=used, model=model)
         case exceptions.ModelHTTPError(status_code=status) if status < 500 and status != 429:
-            return UpstreamRefused(f"{model} refused the request.", upstream=model, operation="step", status=status, body=str(error.body)[:300])
+            return UpstreamRefused(
+                f"{model} refused the request.", upstream=model, operation="step", status=status, body=str(error.body)[:300]
+            )
         case exceptions.UnexpectedModelBehavior():
-            return StepUnusable(f"{model} answered something unusable.", model=model, tokens=min(used, most), metered_tokens=used, remedy="Do the step again.")
+            return StepUnusable(
+                f"{model} answered something unusable.",
+                model=model,
+                tokens=min(used, most),
+                metered_tokens=used,
+                remedy="Do the step again.",
+            )
         case _ if used:
             return StepUnusable(
-                f"{model} broke off in the middle ({type(error).__name__}).", model=model, tokens=min(used, most), metered_tokens=used, remedy="Do the step again."
+                f"{model} broke off in the middle ({type(error).__name__}).",
+                model=model,
+                tokens=min(used, most),
+                metered_tokens=used,
+                remedy="Do the step again.",
             )
         case _:
-            return UpstreamUnavailable(f"{model} does not answer ({type(error).__name__}).", upstream=model, operation="step", remedy="Do the step again later.")
+            return UpstreamUnavailable(
+                f"{model} does not answer ({type(error).__name__}).", upstream=model, operation="step", remedy="Do the step again later."
+            )
 
 
 def _listen(desk: _Desk) -> Callable[["RunContext[None]", AsyncIterable["AgentStreamEvent"]], Any]:
@@ -179,7 +208,9 @@ def _tools(desk: _Desk) -> list[Callable[..., str]]:
 
     def search_files(words: str) -> str:
         """Lines of all files that contain the words."""
-        lines = [f"{file.name}: {line}" for file in desk.work.inputs.values() for line in file.content.decode(errors="replace").splitlines()]
+        lines = [
+            f"{file.name}: {line}" for file in desk.work.inputs.values() for line in file.content.decode(errors="replace").splitlines()
+        ]
         return "\n".join([line for line in lines if words.lower() in line.lower()][:50]) or "Nothing was found."
 
     def write_file(name: str, title: str, content: str) -> str:
@@ -198,10 +229,17 @@ def _tools(desk: _Desk) -> list[Callable[..., str]]:
             ran = run_isolated(["sh", "-c", command], before)
         except Unavailable as error:
             return str(error)
-        said = "".join(write_file(name, name, text.decode(errors="replace")) for name, text in ran.files.items() if before.get(name) != text)
+        said = "".join(
+            write_file(name, name, text.decode(errors="replace")) for name, text in ran.files.items() if before.get(name) != text
+        )
         return f"exit code {ran.exit_code}{', out of time' if ran.timed_out else ''}\n{ran.output.decode(errors='replace')[:8000]}\n{said}"
 
-    granted: dict[str, list[Callable[..., str]]] = {"read_files": [list_files, read_file], "search_files": [search_files], "write_files": [write_file], "run_command": [run_command]}
+    granted: dict[str, list[Callable[..., str]]] = {
+        "read_files": [list_files, read_file],
+        "search_files": [search_files],
+        "write_files": [write_file],
+        "run_command": [run_command],
+    }
     return [tool for grant in desk.work.step.tools for tool in granted[grant]]
 
 

@@ -66,7 +66,11 @@ def _facts(work: Work, language: str) -> dict[str, Any]:
         "dependencies": work.details.dependencies,
         "parts": [angles[place % len(angles)] | {"number": place + 1, "round": place // len(angles) + 1} for place in range(parts)],
         "questions": _questions(names["questions"], topic, count=_QUESTIONS[work.step.size]),
-        "sources": [{"name": name, "title": file.title, "text": _excerpt(file)} for name, file in sorted(work.inputs.items()) if name.endswith(".md")],
+        "sources": [
+            {"name": name, "title": file.title, "text": _excerpt(file)}
+            for name, file in sorted(work.inputs.items())
+            if name.endswith(".md")
+        ],
         "findings": work.findings,
     }
 

@@ -8,8 +8,12 @@ _STOP = (
     r"|mit|und (?:ein|eine|einen|\d+)|für|bis|inklusive|der|die|das|auf (?:deutsch|englisch)"
     r"|con|y (?:un|una)|para|hasta|avec|et (?:un|une)|pour|com|e (?:um|uma)|até)\b|[.,;:!?\n(]"
 )
-_LEADING = re.compile(r"^(?:the|a|an|our|my|your|der|die|das|den|dem|ein|eine|einen|unser\w*|la|el|los|las|le|les|l'|o|a|os|as)\s+", re.IGNORECASE)
-_STRONG = re.compile(r"\b(?:on the (?:topic|subject) of|zum thema|about|regarding|covering|on|über|ueber|sobre|sur|acerca de)\s+", re.IGNORECASE)
+_LEADING = re.compile(
+    r"^(?:the|a|an|our|my|your|der|die|das|den|dem|ein|eine|einen|unser\w*|la|el|los|las|le|les|l'|o|a|os|as)\s+", re.IGNORECASE
+)
+_STRONG = re.compile(
+    r"\b(?:on the (?:topic|subject) of|zum thema|about|regarding|covering|on|über|ueber|sobre|sur|acerca de)\s+", re.IGNORECASE
+)
 _WEAK = re.compile(rf"\b(?:{_ABOUT})\s+", re.IGNORECASE)
 
 

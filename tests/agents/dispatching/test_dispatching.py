@@ -87,7 +87,9 @@ def test_at_the_cap_a_run_waits_for_approval_and_never_overspends(world):
 
 
 def test_a_failed_step_fails_the_run_and_can_be_done_again(world):
-    dispatcher, worker = scripted(world, {"assessment": [StepUnusable("nonsense came back", model="scripted-1", tokens=500, metered_tokens=500)]})
+    dispatcher, worker = scripted(
+        world, {"assessment": [StepUnusable("nonsense came back", model="scripted-1", tokens=500, metered_tokens=500)]}
+    )
     run = ended(dispatcher, accept(dispatcher, LESSON).id)
     assert run.state == "failed"
     assert "nonsense" in run.error

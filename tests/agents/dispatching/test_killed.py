@@ -10,11 +10,30 @@ from .test_dispatching import LESSON
 
 
 def carry_out(world, run, moment, step):
-    command = [sys.executable, "-W", "error", "-m", "tests.agents.dispatching.killed_worker", world.url, str(world.folder), ALICE, run.id, moment, step]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "tests.agents.dispatching.killed_worker",
+        world.url,
+        str(world.folder),
+        ALICE,
+        run.id,
+        moment,
+        step,
+    ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
 
 
-KILLS = [("during", "content"), ("kept", "content"), ("settled", "content"), ("during", "assessment"), ("paid", "assessment"), ("ending", "-")]
+KILLS = [
+    ("during", "content"),
+    ("kept", "content"),
+    ("settled", "content"),
+    ("during", "assessment"),
+    ("paid", "assessment"),
+    ("ending", "-"),
+]
 
 
 @pytest.mark.slow

@@ -38,7 +38,9 @@ class WireServer:
                 self.close_connection = True
 
             def answer_error(self, status):
-                content = json.dumps({"type": "error", "error": {"type": "error", "message": "no", "code": status, "status": "NO"}}).encode()
+                content = json.dumps(
+                    {"type": "error", "error": {"type": "error", "message": "no", "code": status, "status": "NO"}}
+                ).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Retry-After", "0")
@@ -75,32 +77,83 @@ def halves():
 
 def openai(turn):
     def chunk(delta, finish=None, **more):
-        return event({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more})
+        return event(
+            {
+                "id": "c1",
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": "m",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+                **more,
+            }
+        )
 
     yield chunk({"role": "assistant", "content": ""})
     if turn == "tool":
-        yield chunk({"tool_calls": [{"index": 0, "id": "t1", "type": "function", "function": {"name": "write_file", "arguments": json.dumps(TOOL)}}]})
+        yield chunk(
+            {
+                "tool_calls": [
+                    {"index": 0, "id": "t1", "type": "function", "function": {"name": "write_file", "arguments": json.dumps(TOOL)}}
+                ]
+            }
+        )
         yield chunk({}, "tool_calls")
     else:
         for half in halves():
             yield chunk({"content": half})
         yield chunk({}, "length" if turn == "long" else "stop")
-    yield event({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}})
+    yield event(
+        {
+            "id": "c1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+        }
+    )
     yield "data: [DONE]\n\n"
 
 
 def anthropic(turn):
-    yield event({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 100, "output_tokens": 1}}}, "message_start")
+    yield event(
+        {
+            "type": "message_start",
+            "message": {
+                "id": "m1",
+                "type": "message",
+                "role": "assistant",
+                "model": "m",
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": {"input_tokens": 100, "output_tokens": 1},
+            },
+        },
+        "message_start",
+    )
     if turn == "tool":
-        yield event({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t1", "name": "write_file", "input": {}}}, "content_block_start")
-        yield event({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": json.dumps(TOOL)}}, "content_block_delta")
+        yield event(
+            {
+                "type": "content_block_start",
+                "index": 0,
+                "content_block": {"type": "tool_use", "id": "t1", "name": "write_file", "input": {}},
+            },
+            "content_block_start",
+        )
+        yield event(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": json.dumps(TOOL)}},
+            "content_block_delta",
+        )
     else:
         yield event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}, "content_block_start")
         for half in halves():
             yield event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": half}}, "content_block_delta")
     yield event({"type": "content_block_stop", "index": 0}, "content_block_stop")
     reason = {"tool": "tool_use", "long": "max_tokens"}.get(turn, "end_turn")
-    yield event({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": {"output_tokens": 50}}, "message_delta")
+    yield event(
+        {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": {"output_tokens": 50}}, "message_delta"
+    )
     yield event({"type": "message_stop"}, "message_stop")
 
 
@@ -109,7 +162,11 @@ def google(turn):
         found = {"content": {"role": "model", "parts": parts}, "index": 0}
         if finish:
             found["finishReason"] = finish
-        usage = {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 150} if finish else {"promptTokenCount": 100, "totalTokenCount": 100}
+        usage = (
+            {"promptTokenCount": 100, "candidatesTokenCount": 50, "totalTokenCount": 150}
+            if finish
+            else {"promptTokenCount": 100, "totalTokenCount": 100}
+        )
         return event({"candidates": [found], "usageMetadata": usage, "modelVersion": "m", "responseId": "r1"})
 
     if turn == "tool":
