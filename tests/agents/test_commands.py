@@ -21,7 +21,9 @@ def answers(result):
 
 
 def test_requests_are_analysed_line_by_line():
-    result = glue("agents", "analyse", "--jsonl", lines=[{"id": "a", "text": "Check two quizzes."}, "not json\n", {"id": "b"}, {"id": "c", "text": 7}])
+    result = glue(
+        "agents", "analyse", "--jsonl", lines=[{"id": "a", "text": "Check two quizzes."}, "not json\n", {"id": "b"}, {"id": "c", "text": 7}]
+    )
     first, *bad = answers(result)
     assert result.exit_code == 1
     assert (first["id"], first["task_type"], first["expects_support"]) == ("a", "quality_assurance", [])
@@ -47,7 +49,10 @@ def test_a_missing_text_is_wrong_use(words):
 
 def test_sentences_are_routed_line_by_line():
     result = glue("do", "--dry-run", "--jsonl", lines=[{"id": "a", "text": "Show run_7."}, {"id": "b", "text": "Kill it."}])
-    assert answers(result) == [{"id": "a", "command": "glue runs show", "args": {"run": "run_7"}}, {"id": "b", "command": "none", "args": {}}]
+    assert answers(result) == [
+        {"id": "a", "command": "glue runs show", "args": {"run": "run_7"}},
+        {"id": "b", "command": "none", "args": {}},
+    ]
     assert result.exit_code == 0
 
 
@@ -78,7 +83,10 @@ def test_an_argument_that_is_no_object_of_the_noun_is_an_option():
 
 
 def test_conversations_are_compared_from_standard_input():
-    messages = [{"role": "user", "content": "Where do I find the invoices of last year?"}, {"role": "assistant", "content": "Under Billing, in the archive."}]
+    messages = [
+        {"role": "user", "content": "Where do I find the invoices of last year?"},
+        {"role": "assistant", "content": "Under Billing, in the archive."},
+    ]
     lines = [{"id": "a", "messages": messages}, {"id": "b", "messages": messages}, {"id": "c"}, "{\n"]
     result = glue("runs", "dedup", "--jsonl", lines=lines)
     assert result.exit_code == 1

@@ -122,7 +122,11 @@ def _ends_phrase(text: str, end: int) -> bool:
 
 def _plans_by_name(text: str) -> list[Named]:
     """Capitalized words that are usual names of plans, wherever they stand."""
-    found = (match for match in re.finditer(r"\b[A-Z]\w+", text) if fold(match.group()) in KNOWN_PLANS and not _starts_sentence(text, match.start()))
+    found = (
+        match
+        for match in re.finditer(r"\b[A-Z]\w+", text)
+        if fold(match.group()) in KNOWN_PLANS and not _starts_sentence(text, match.start())
+    )
     return [Named("plan", match.group(), match.start(), match.end(), 1) for match in found]
 
 
@@ -225,7 +229,9 @@ def _opens_as_name(text: str, start: int, words: list[str]) -> bool:
     possessive = text[start + len(first) : start + len(first) + 2].lower() in ("'s", "’s")
     if fold(first) in _QUESTION_WORDS or fold(first) in KNOWN_PLANS:
         return False
-    if after in ("a", "e") and re.match(rf"{re.escape(first)}\s+[ae]\s+[A-ZÀ-Þ]", text[start:]):  # "Bloquea a Rivero": a verb and its object
+    if after in ("a", "e") and re.match(
+        rf"{re.escape(first)}\s+[ae]\s+[A-ZÀ-Þ]", text[start:]
+    ):  # "Bloquea a Rivero": a verb and its object
         return False
     return (
         possessive

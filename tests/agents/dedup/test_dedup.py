@@ -30,7 +30,9 @@ BASE = (
 
 @pytest.fixture(scope="module")
 def judged():
-    found = {frozenset((pair.a, pair.b)): pair.label for pair in find_related([read_conversation(row) for row in rows("conversations.jsonl")])}
+    found = {
+        frozenset((pair.a, pair.b)): pair.label for pair in find_related([read_conversation(row) for row in rows("conversations.jsonl")])
+    }
     return [(pair["label"], found.get(frozenset((pair["a"], pair["b"])), DIFFERENT)) for pair in rows("pairs.jsonl")]
 
 
@@ -83,7 +85,10 @@ def test_more_less_or_corrected_words_are_near(other):
         (BASE[0], BASE[1], "u:It doesn't work, sorry."),
         (BASE[0], "a:Ask your administrator, only she can install drivers.", "u:I will."),
         ("u:Unser Druckertreiber geht seit dem 3. Mai nicht.", "a:Installieren Sie Version 4.2.", "u:Danke."),
-        ("u:Look what he wrote:\n> Our printer driver stopped after the update on 3 May. What now?\nWhat shall I say?", "a:Tell him to wait."),
+        (
+            "u:Look what he wrote:\n> Our printer driver stopped after the update on 3 May. What now?\nWhat shall I say?",
+            "a:Tell him to wait.",
+        ),
     ],
 )
 def test_another_number_word_or_outcome_is_different(other):
@@ -92,7 +97,9 @@ def test_another_number_word_or_outcome_is_different(other):
 
 def test_a_time_that_only_one_message_carries_has_been_said():
     one = conversation("u:09:40 is when it broke down in our office, all of it.", "a:Thank you, we are looking into the matter right now.")
-    other = conversation("u:10:40 is when it broke down in our office, all of it.", "a:Thank you, we are looking into the matter right now.")
+    other = conversation(
+        "u:10:40 is when it broke down in our office, all of it.", "a:Thank you, we are looking into the matter right now."
+    )
     assert compare(one, other) == DIFFERENT
 
 
@@ -100,10 +107,17 @@ def test_many_conversations_are_compared_in_seconds():
     rng = random.Random(3)
     words = [word for row in rows("conversations.jsonl") for message in row["messages"] for word in message["content"].split()]
     many = [
-        read_conversation({"id": str(number), "messages": [{"role": "user", "content": " ".join(rng.choices(words, k=40))} for _ in range(4)]})
+        read_conversation(
+            {"id": str(number), "messages": [{"role": "user", "content": " ".join(rng.choices(words, k=40))} for _ in range(4)]}
+        )
         for number in range(500)
     ]
-    copies = [read_conversation({"id": f"copy-{one.id}", "messages": [{"role": "user", "content": " ".join(t.text for u in one.units for t in u)}]}) for one in many[:20]]
+    copies = [
+        read_conversation(
+            {"id": f"copy-{one.id}", "messages": [{"role": "user", "content": " ".join(t.text for u in one.units for t in u)}]}
+        )
+        for one in many[:20]
+    ]
     started = time.process_time()
     found = list(find_related([*many, *copies]))
     assert time.process_time() - started < 10

@@ -43,14 +43,33 @@ def test_a_clear_order_with_a_name_is_followed(command, order):
 @pytest.mark.parametrize("order", ORDERS.values())
 @pytest.mark.parametrize(
     "doubt",
-    ["If they agree: {x}", "Don't do this: {y}", "Should we? {y}?", "What happens when I say: {y}?", "Maybe {y} tomorrow.", "{x} Just kidding.", "Never {y}."],
+    [
+        "If they agree: {x}",
+        "Don't do this: {y}",
+        "Should we? {y}?",
+        "What happens when I say: {y}?",
+        "Maybe {y} tomorrow.",
+        "{x} Just kidding.",
+        "Never {y}.",
+    ],
 )
 def test_a_doubtful_order_is_no_order(order, doubt):
     plain = order[0].lower() + order[1:].rstrip(".")
     assert route(doubt.format(x=order, y=plain)).command not in DESTRUCTIVE
 
 
-@pytest.mark.parametrize("text", ["Suspend them.", "Kill it.", "Revoke all licences.", "Remove the oldest machine.", "Restore the last backup.", "Stop all runs.", "Apply it."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Suspend them.",
+        "Kill it.",
+        "Revoke all licences.",
+        "Remove the oldest machine.",
+        "Restore the last backup.",
+        "Stop all runs.",
+        "Apply it.",
+    ],
+)
 def test_without_a_named_object_nothing_is_destroyed(text):
     assert route(text).command == NONE
 
@@ -64,7 +83,10 @@ def test_every_destructive_command_needs_a_name():
 
 
 def test_arguments_are_taken_as_written():
-    assert route("Send an invitation to jo@calder.example for the tenant Calder.").args == {"tenant": "Calder", "email": "jo@calder.example"}
+    assert route("Send an invitation to jo@calder.example for the tenant Calder.").args == {
+        "tenant": "Calder",
+        "email": "jo@calder.example",
+    }
     assert route("Move Farrow to the Business plan.").args == {"tenant": "Farrow", "plan": "Business"}
 
 

@@ -115,7 +115,10 @@ def test_a_text_without_words_has_no_confidence():
 
 
 def test_clauses_know_their_part():
-    roles = {clause.words[0].text: clause.role for clause in split_clauses("The lesson is written. No quiz, please. Check it. Also tag the file.")}
+    roles = {
+        clause.words[0].text: clause.role
+        for clause in split_clauses("The lesson is written. No quiz, please. Check it. Also tag the file.")
+    }
     assert roles == {"the": "done", "no": "ruled_out", "please": "ask", "check": "ask", "also": "besides"}
 
 
