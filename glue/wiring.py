@@ -208,6 +208,8 @@ class Services(Adapters):
             self.keygen.ensure_webhook_endpoint(self.settings.webhooks.keygen_url)
 
     def _publish(self, snapshot: Snapshot) -> None:
+        if snapshot.standing == Standing.ERASED:
+            self.meter.erase(snapshot.tenant)
         self.meter.publish(snapshot)
         if snapshot.standing == Standing.ERASED:
             self.dispatcher.forget(snapshot.tenant)

@@ -108,6 +108,15 @@ def from_grammar(rng: random.Random, *, english: int, other: int, weight: float)
                     yield Request(text[0].upper() + text[1:], task_type, complexity, (), language, weight)
 
 
+def short_ones(rng: random.Random, *, copies: int, weight: float) -> Iterator[Request]:
+    """Requests of a few words ("Check two quizzes."), ``copies`` of each pattern."""
+    grammar = json.loads((TRAINING / "grammar.json").read_text(encoding="utf-8"))
+    for language, rules in grammar.items():
+        for task_type, complexity, pattern in rules.get("short", []):
+            for _ in range(copies):
+                yield Request(_fill(pattern, rules, scope="", rng=rng), task_type, complexity, (), language, weight)
+
+
 def _fill(ask: str, rules: dict[str, Any], *, scope: str, rng: random.Random) -> str:
     numbers = {
         "n": str(rng.randint(1, 12)),
@@ -120,12 +129,13 @@ def _fill(ask: str, rules: dict[str, Any], *, scope: str, rng: random.Random) ->
     return text.format(t=topic, **numbers)
 
 
-def compose(seed: int = 7, *, around: int = 5, english: int = 50, other: int = 14) -> list[Request]:
+def compose(seed: int = 7, *, around: int = 6, english: int = 50, other: int = 14) -> list[Request]:
     """All training requests: the written ones, variations of them, and those of the grammar."""
     rng = random.Random(seed)
     parts = read_parts()
     written = read_requests(TRAINING / "requests.jsonl")
-    return vary(written, parts=parts, rng=rng, around=around) + list(from_grammar(rng, english=english, other=other, weight=0.3))
+    composed = [*from_grammar(rng, english=english, other=other, weight=0.3), *short_ones(rng, copies=30, weight=0.3)]
+    return vary(written, parts=parts, rng=rng, around=around) + composed
 
 
 def vary(written: list[Request], *, parts: Parts, rng: random.Random, around: int) -> list[Request]:

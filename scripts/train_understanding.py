@@ -101,7 +101,7 @@ def train_understanding() -> None:
     """Task type and complexity."""
     requests = compose_requests.compose()
     heads: list[Head] = [
-        ("task_type", TASK_TYPES, [request.task_type for request in requests], 8.0),
+        ("task_type", TASK_TYPES, [request.task_type for request in requests], 6.0),
         ("complexity", ["simple", "moderate", "complex", "enterprise"], [request.complexity for request in requests], 8.0),
         ("supports", TASK_TYPES, [request.expects_support for request in requests], 8.0),
     ]

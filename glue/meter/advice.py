@@ -12,7 +12,7 @@ from glue.clock import Clock
 from glue.db import Database
 from glue.meter.books import Books
 from glue.meter.periods import to_micros
-from glue.meter.tables import COUNTERS, HOLDS
+from glue.meter.tables import COUNTERS, HOLDS, in_state
 
 MOST_IN_MEMORY = 20_000
 _CHUNK = 500
@@ -69,7 +69,7 @@ def read_books(database: Database, tenants: list[str], *, now: int) -> dict[str,
     books = {tenant: Books(now) for tenant in tenants}
     open_holds = (
         sa.select(HOLDS.c.tenant_id, HOLDS.c.meter, sa.func.sum(HOLDS.c.units), sa.func.count())
-        .where(HOLDS.c.state == "open", HOLDS.c.expires_at > now, HOLDS.c.tenant_id.in_(tenants))
+        .where(in_state(HOLDS, "open"), HOLDS.c.expires_at > now, HOLDS.c.tenant_id.in_(tenants))
         .group_by(HOLDS.c.tenant_id, HOLDS.c.meter)
     )
     with database.engine.connect() as connection:

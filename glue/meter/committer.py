@@ -24,7 +24,7 @@ from glue.db import Database
 from glue.errors import GlueError, Unavailable
 from glue.meter.books import Books
 from glue.meter.periods import to_micros
-from glue.meter.requests import Body, Request
+from glue.meter.requests import Body, Record, Request
 from glue.meter.storing import Store
 
 COMMIT_SECONDS = Histogram("glue_meter_commit_seconds", "Time of one group commit.", buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5))
@@ -32,6 +32,8 @@ BATCH_SIZE = Histogram("glue_meter_batch_requests", "Requests in one group commi
 
 GATHER_SECONDS = 0.002
 MOST_IN_BATCH = 256
+MOST_FACTS_IN_BATCH = 5000
+MOST_WAITING = 10_000  # more are sent away at once, so that those who wait are answered in time
 DATABASE_ERRORS = (sqlite3.Error, psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
 
 T = TypeVar("T")
@@ -59,6 +61,10 @@ class Committer:
 
     async def perform(self, request: Request) -> Body:
         """Answer once the request is on disk. Raises its GlueError, or Unavailable when the database does not take it."""
+        if self._queue.qsize() > MOST_WAITING:
+            raise Unavailable(
+                "Too much is arriving at once.", retry_after_seconds=2, remedy="Send it again with the same key; nothing was counted."
+            )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Body] = loop.create_future()
         self._submit(_Waiting(request, (request.terms.tenant,), loop, future))
@@ -101,8 +107,10 @@ class Committer:
             if first is not None and crowd > 1:
                 time.sleep(GATHER_SECONDS)  # under load many come together; a single caller does not wait
             batch: list[_Waiting | None] = [first]
+            weight = 0
             with contextlib.suppress(queue.Empty):
-                while len(batch) < MOST_IN_BATCH and batch[-1] is not None:
+                while len(batch) < MOST_IN_BATCH and weight < MOST_FACTS_IN_BATCH and batch[-1] is not None:
+                    weight += _weight(batch[-1])
                     batch.append(self._queue.get_nowait())
             crowd = len(batch)
             self._commit([waiting for waiting in batch if waiting is not None])
@@ -175,6 +183,10 @@ class Committer:
         for loop, pairs in by_loop.items():
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, pairs)
+
+
+def _weight(waiting: _Waiting) -> int:
+    return len(waiting.work.facts) if isinstance(waiting.work, Record) else 1
 
 
 def _resolve(pairs: list[tuple[Any, Any]]) -> None:

@@ -26,7 +26,7 @@ from glue.meter.meters import Meters
 from glue.meter.periods import LAST_MINUTES, Placement, from_micros, open_from, period_end, place, to_micros
 from glue.meter.snapshots import Snapshots
 from glue.meter.storing import Store
-from glue.meter.tables import FOLDS
+from glue.meter.tables import FOLDS, in_state
 from glue.meter.units import as_decimal, as_plain
 from glue.rules.names import TenantId
 from glue.upstream.lago.usage import BATCH, SendResult, UsageEvent
@@ -135,11 +135,11 @@ class Flush:
         with self._sending, self._database.engine.connect() as turn:
             if not self._database.is_sqlite and not turn.scalar(sa.text("select pg_try_advisory_xact_lock(7265)")):
                 return 0
-            frozen = self._read(FOLDS.c.state == "sending", limit=BATCH)
+            frozen = self._read(in_state(FOLDS, "sending"), limit=BATCH)
             room = min(BATCH, int(self._budget)) - len(frozen)
             if room > 0:
                 self._freeze(self._due()[:room])
-                frozen = self._read(FOLDS.c.state == "sending", limit=BATCH)
+                frozen = self._read(in_state(FOLDS, "sending"), limit=BATCH)
             batch = frozen[: max(0, int(self._budget))]
             self._budget -= len(batch)
             return self._send(batch)
@@ -147,7 +147,7 @@ class Flush:
     def _due(self) -> list[tuple[Any, Placement]]:
         """Open folds whose window is over and that can be placed, the most urgent first."""
         now = self._clock.now()
-        open_folds = self._read(FOLDS.c.state == "open")
+        open_folds = self._read(in_state(FOLDS, "open"))
         self._window_seconds = min(LONGEST_WINDOW_SECONDS, max(1.0, len(open_folds) / self._rate))
         due: list[tuple[bool, int, Any, Placement]] = []
         for fold in open_folds:
@@ -297,20 +297,20 @@ class Flush:
         with self._sending:
             placed = [
                 (fold, place(fold.period, from_micros(fold.latest_at), now=now, snapshot=snapshot))
-                for fold in self._read(FOLDS.c.tenant_id == tenant, FOLDS.c.state == "open")
+                for fold in self._read(FOLDS.c.tenant_id == tenant, in_state(FOLDS, "open"))
             ]
             self._freeze([entry for entry in placed if entry[1].at is not None or entry[1].stranded], fenced_too=True)
-            frozen = self._read(FOLDS.c.tenant_id == tenant, FOLDS.c.state == "sending")
+            frozen = self._read(FOLDS.c.tenant_id == tenant, in_state(FOLDS, "sending"))
             for start in range(0, len(frozen), BATCH):
                 self._send(frozen[start : start + BATCH])
-            left = self._read(FOLDS.c.tenant_id == tenant, FOLDS.c.state == "sending")
+            left = self._read(FOLDS.c.tenant_id == tenant, in_state(FOLDS, "sending"))
         return not left and all(placement.at is not None or placement.stranded for _, placement in placed)
 
     # --- what fits nowhere ----------------------------------------------------------------------------------------------
 
     def stranded(self, tenant: TenantId | None = None) -> list[Stranded]:
         """Usage that could not be billed, oldest first."""
-        conditions = [FOLDS.c.state == "stranded"] + ([FOLDS.c.tenant_id == tenant] if tenant else [])
+        conditions = [in_state(FOLDS, "stranded")] + ([FOLDS.c.tenant_id == tenant] if tenant else [])
         return [
             Stranded(
                 fold.id, TenantId(fold.tenant_id), fold.meter, as_decimal(fold.units), fold.events, from_micros(fold.latest_at), fold.reason

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -13,7 +14,7 @@ import structlog
 
 from glue.clock import Clock
 from glue.db import Database
-from glue.errors import BadInput, NotAllowed, NotFound
+from glue.errors import BadInput, NotAllowed, NotFound, Unavailable
 from glue.meter.advice import Advice
 from glue.meter.books import Books
 from glue.meter.committer import DATABASE_ERRORS, Committer
@@ -33,10 +34,14 @@ from glue.rules.snapshot import Snapshot
 
 Units = int | str | Decimal
 _PURGE_EVERY = 1200  # turns of half a second
+_PORTION = 2000
 _FORGOTTEN = (
-    ("delete from meter.answers where at < ?", timedelta(hours=72)),
-    ("delete from meter.holds where expires_at < ?", timedelta(days=90)),
-    ("delete from meter.fences where until < ?", timedelta(days=1)),
+    (
+        "delete from meter.answers where (key, tenant_id) in (select key, tenant_id from meter.answers where at < ? limit ?)",
+        timedelta(hours=72),
+    ),
+    ("delete from meter.holds where id in (select id from meter.holds where expires_at < ? limit ?)", timedelta(days=90)),
+    ("delete from meter.fences where tenant_id in (select tenant_id from meter.fences where until < ? limit ?)", timedelta(days=1)),
 )
 log = structlog.get_logger()
 
@@ -88,14 +93,31 @@ class Meter:
                     self.snapshots.follow()
                 self.advice.refresh()
                 if turn % _PURGE_EVERY == 0:
-                    self.committer.run(self._purge)
-            except DATABASE_ERRORS as error:
+                    self.forget_old()
+            except (*DATABASE_ERRORS, Unavailable) as error:
                 log.warning("meter_memory_not_refreshed", error=str(error))
 
-    def _purge(self, store: Store) -> None:
-        """Forget what nobody can ask for any more, a bounded part at a time."""
+    def forget_old(self) -> None:
+        """Forget what nobody can ask for any more, in portions that delay no request."""
         for statement, age in _FORGOTTEN:
-            store.execute(statement, (to_micros(self._clock.now() - age),))
+            before = to_micros(self._clock.now() - age)
+            while self.committer.run(partial(_forget, statement=statement, before=before)) == _PORTION:
+                pass
+
+    def erase(self, tenant: TenantId) -> None:
+        """Forget the tenant's people and names: what was billed stays as bare units."""
+        self.snapshots.forget(tenant)
+
+        def work(store: Store) -> None:
+            store.execute("update meter.journal set dimensions = '{}', key = null where tenant_id = ?", (tenant,))
+            for statement in (
+                "delete from meter.days where tenant_id = ?",
+                "delete from meter.answers where tenant_id = ?",
+                "delete from meter.holds where tenant_id = ?",
+            ):
+                store.execute(statement, (tenant,))
+
+        self.committer.run(work, tenants=(tenant,))
 
     # --- what convergence publishes -----------------------------------------------------------------------------------
 
@@ -264,6 +286,10 @@ class Meter:
             "meters": {code: {"limit": grant.limit, "hard": grant.hard} for code, grant in snapshot.meters.items()},
             "period": _period(snapshot),
         }
+
+
+def _forget(store: Store, *, statement: str, before: int) -> int:
+    return int(store.execute(statement, (before, _PORTION)).rowcount)
 
 
 def _period(snapshot: Snapshot) -> Body | None:

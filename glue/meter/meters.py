@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 from glue.errors import BadInput, ConfigInvalid
 
 
@@ -72,3 +74,11 @@ def read_meters(metrics: Iterable[Mapping[str, Any]]) -> Meters:
             )
         )
     return Meters(kinds)
+
+
+def priced_of(kind: MeterKind, dimensions: str) -> str:
+    """The dimensions that Lago prices apart; facts alike in them go into one event."""
+    if not kind.priced_dimensions:
+        return "{}"
+    wanted = {name: value for name, value in orjson.loads(dimensions).items() if name in kind.priced_dimensions}
+    return orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS).decode()

@@ -11,7 +11,7 @@ import orjson
 from glue.clock import Clock
 from glue.errors import BadInput
 from glue.meter.books import Fact
-from glue.meter.meters import MeterKind, Meters
+from glue.meter.meters import Meters, priced_of
 from glue.meter.periods import period_of_fact, to_micros
 from glue.meter.requests import Body, Consume, Record, ReleaseHold, RenewHold, SettleHold, TakeHold
 from glue.meter.terms import BLIND_AFTER, Terms, terms_of
@@ -193,14 +193,6 @@ def dimensions_of(body: Body, who: Mapping[str, str]) -> str:
             )
         merged[name] = text
     return orjson.dumps(merged | dict(who), option=orjson.OPT_SORT_KEYS).decode()
-
-
-def priced_of(kind: MeterKind, dimensions: str) -> str:
-    """The dimensions that Lago prices apart; facts alike in them go into one event."""
-    if not kind.priced_dimensions:
-        return "{}"
-    wanted = {name: value for name, value in orjson.loads(dimensions).items() if name in kind.priced_dimensions}
-    return orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def checked_key(key: Any) -> str | None:

@@ -17,7 +17,7 @@ from glue.meter.flush import transaction_id
 from glue.meter.meters import Meters
 from glue.meter.periods import from_micros, to_micros
 from glue.meter.requests import Body, describe_hold
-from glue.meter.tables import DAYS, FOLDS, HOLDS, JOURNAL
+from glue.meter.tables import DAYS, FOLDS, HOLDS, JOURNAL, in_state
 from glue.meter.units import as_decimal
 
 MOST_ROWS = 1000
@@ -96,7 +96,7 @@ class Reports:
 
     def stranded(self, *, limit: int = 200) -> list[Body]:
         """Folds that fit into no open period: tenant, meter, units, reason; newest first, of all tenants."""
-        query = sa.select(FOLDS).where(FOLDS.c.state == "stranded").order_by(FOLDS.c.created_at.desc()).limit(limit)
+        query = sa.select(FOLDS).where(in_state(FOLDS, "stranded")).order_by(FOLDS.c.created_at.desc()).limit(limit)
         with self._database.engine.connect() as connection:
             return [
                 {"tenant": row.tenant_id, "meter": row.meter, "units": as_decimal(row.units), "reason": row.reason}

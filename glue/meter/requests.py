@@ -1,12 +1,13 @@
 """What can be asked of the books. Each request says what has to be loaded for it and acts once that is there. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import orjson
 
 from glue.errors import Conflict
 from glue.meter.books import Books, Fact, Hold, iso
+from glue.meter.meters import priced_of
 from glue.meter.terms import Terms
 from glue.meter.units import as_json
 
@@ -159,17 +160,26 @@ class SettleHold(_OfHold):
         if hold.state == "settled" and self.close and hold.settled == self.fact.units:
             return describe_hold(hold, books.now) | {"over_hold": False, "late": False}
         hold = self._hold(books, "open")
+        fact = self._fact_of(hold)
         late = not hold.is_open(books.now)
         reserved = 0 if late else hold.units
         if self.close:
             books.change_hold(hold, state="settled")
         else:
-            books.change_hold(hold, units=max(0, hold.units - self.fact.units))
-        unreserved = max(0, self.fact.units - reserved)
-        over_hold = bool(unreserved) and bool(books.lacking(self.terms, self.fact.units))
-        hold.settled += self.fact.units
-        over_limit = books.record(self.terms, self.fact, "over_hold" if over_hold else "")
+            books.change_hold(hold, units=max(0, hold.units - fact.units))
+        unreserved = max(0, fact.units - reserved)
+        over_hold = bool(unreserved) and bool(books.lacking(self.terms, fact.units))
+        hold.settled += fact.units
+        over_limit = books.record(self.terms, fact, "over_hold" if over_hold else "")
         return describe_hold(hold, books.now) | {"over_hold": over_hold, "over_limit": over_limit, "late": late} | books.figures(self.terms)
+
+    def _fact_of(self, hold: Hold) -> Fact:
+        """The fact with what was said of the hold when it was taken, too."""
+        if hold.dimensions in {"{}", self.fact.dimensions}:
+            return self.fact
+        merged = orjson.loads(hold.dimensions) | orjson.loads(self.fact.dimensions)
+        dimensions = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
+        return replace(self.fact, dimensions=dimensions, priced=priced_of(self.fact.kind, dimensions))
 
 
 def describe_hold(hold: Hold, now: int) -> Body:

@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from glue.errors import BadInput, Conflict, LimitReached, NotAllowed, NotFound, Unavailable
+from glue.meter import tables
 from glue.rules.snapshot import MeterGrant
 from glue.rules.standing import Standing
 from glue.rules.tiers import BlindAllowance
 
 from .cast import DECEMBER, NOVEMBER, TENANTS, snapshot_of
-from .conftest import NOON
+from .conftest import NOON, make_store
 
 ALICE, BOB = TENANTS["alice"], TENANTS["bob"]
 
@@ -178,10 +180,10 @@ def test_a_fact_with_a_known_key_is_not_counted_again(meter):
 def test_answers_are_forgotten_after_three_days_and_not_before(meter, clock):
     first = meter.consume(ALICE, "credits", 5, key="job-1")
     clock.advance(hours=71)
-    meter.committer.run(meter._purge)
+    meter.forget_old()
     assert meter.consume(ALICE, "credits", 5, key="job-1") == first
     clock.advance(hours=2)
-    meter.committer.run(meter._purge)
+    meter.forget_old()
     meter.publish(snapshot_of("alice", confirmed_at=clock.now()))
     assert meter.consume(ALICE, "credits", 5, key="job-1")["used"] == 10
 
@@ -299,3 +301,57 @@ def test_unusable_facts_name_their_field(meter, body, field):
     with pytest.raises(BadInput) as caught:
         meter.orders.record(snapshot, [{"meter": "credits"}, {"meter": "credits"} | body], who={})
     assert caught.value.fields["field"] == f"1.{field}"
+
+
+def test_what_was_said_of_a_hold_is_said_of_its_usage(meter):
+    hold = meter.hold(ALICE, "tokens", 5, dimensions={"agent": "writer", "model": "small"})
+    meter.settle(ALICE, hold["id"], 5, dimensions={"model": "large"})
+    for dimension, value in (("agent", "writer"), ("model", "large")):
+        assert [day.value for day in meter.usage_by_day(ALICE, "tokens", since=NOON, dimension=dimension)] == [value]
+    assert meter.flush._read()[0].dimensions == '{"model":"large"}'
+
+
+def test_an_erased_tenant_leaves_bare_units(meter, store):
+    meter.record_usage(ALICE, "credits", 3, key="k", dimensions={"member": "anna"})
+    meter.consume(ALICE, "credits", 1, key="r", dimensions={"member": "anna"})
+    meter.hold(ALICE, "credits", 1, dimensions={"member": "anna"})
+    meter.record_usage(BOB, "credits", 3, dimensions={"member": "bert"})
+    meter.erase(ALICE)
+    with pytest.raises(NotFound):
+        meter.snapshot_of(ALICE)
+    with store.engine.connect() as connection:
+        for table in (tables.JOURNAL, tables.DAYS, tables.HOLDS, tables.ANSWERS, tables.SNAPSHOTS):
+            assert not [row for row in connection.execute(sa.select(table)) if "anna" in str(row)]
+        assert connection.scalar(sa.select(sa.func.sum(tables.JOURNAL.c.units)).where(tables.JOURNAL.c.tenant_id == ALICE)) == 4_000_000
+    assert meter.usage_by_day(BOB, "credits", since=NOON, dimension="member")[0].value == "bert"
+
+
+def test_old_holds_are_forgotten(meter, clock):
+    hold = meter.hold(ALICE, "credits", 1)
+    clock.advance(days=89)
+    meter.forget_old()
+    assert meter.hold_of(ALICE, hold["id"])["state"] == "expired"
+    clock.advance(days=2)
+    meter.forget_old()
+    with pytest.raises(NotFound):
+        meter.hold_of(ALICE, hold["id"])
+
+
+def test_the_work_lists_are_found_by_their_index(sqlite_url):
+    store = make_store(sqlite_url)
+    queries = {
+        "folds_open": sa.select(tables.FOLDS).where(tables.in_state(tables.FOLDS, "open")),
+        "folds_sending": sa.select(tables.FOLDS).where(tables.in_state(tables.FOLDS, "sending")).order_by(tables.FOLDS.c.created_at),
+        "folds_stranded": sa.select(tables.FOLDS).where(tables.in_state(tables.FOLDS, "stranded")),
+        "holds_open": sa.select(tables.HOLDS.c.units).where(
+            tables.in_state(tables.HOLDS, "open"), tables.HOLDS.c.expires_at > 1, tables.HOLDS.c.tenant_id.in_([ALICE, BOB])
+        ),
+        "journal_key": sa.select(tables.JOURNAL.c.units).where(tables.JOURNAL.c.key.in_(["a", "b"])),
+    }
+    with store.engine.connect() as connection:
+        for index, query in queries.items():
+            text = str(query.compile(store.engine, compile_kwargs={"render_postcompile": True})).replace("meter.", "")
+            names = query.compile(store.engine, compile_kwargs={"render_postcompile": True}).positiontup or []
+            plan = connection.exec_driver_sql(f"explain query plan {text}", tuple(1 for _ in names)).all()
+            assert any(index in str(row) for row in plan), plan
+    store.close()

@@ -81,6 +81,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'sending'"),
             postgresql_where=sa.text("state = 'sending'"),
         )
+        batch_op.create_index(
+            "folds_stranded",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'stranded'"),
+            postgresql_where=sa.text("state = 'stranded'"),
+        )
 
     op.create_table(
         "holds",
@@ -175,6 +182,7 @@ def downgrade() -> None:
 
     op.drop_table("holds")
     with op.batch_alter_table("folds", schema=None) as batch_op:
+        batch_op.drop_index("folds_stranded", sqlite_where=sa.text("state = 'stranded'"), postgresql_where=sa.text("state = 'stranded'"))
         batch_op.drop_index("folds_sending", sqlite_where=sa.text("state = 'sending'"), postgresql_where=sa.text("state = 'sending'"))
         batch_op.drop_index("folds_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.drop_index("folds_billed")
