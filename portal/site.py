@@ -36,7 +36,6 @@ _OPERATOR_NAV = (
     ("deliveries", "Deliveries", "/operator/deliveries", "inbox"),
     ("stranded", "Stranded usage", "/operator/stranded", "usage"),
     ("runs-all", "Runs", "/operator/runs", "runs"),
-    ("cohorts", "Cohorts", "/operator/cohorts", "cohorts"),
     ("tickets", "Tickets", "/operator/tickets", "tickets"),
     ("health", "Health", "/operator/health", "health"),
 )

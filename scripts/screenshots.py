@@ -26,7 +26,7 @@ CUSTOMER = {
 }  # fmt: skip
 OPERATOR = {
     "operator": "/operator", "operator-drift": "/operator/drift", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
-    "operator-stranded": "/operator/stranded", "operator-runs": "/operator/runs", "operator-cohorts": "/operator/cohorts", "operator-tickets": "/operator/tickets",
+    "operator-stranded": "/operator/stranded", "operator-runs": "/operator/runs", "operator-tickets": "/operator/tickets",
     "operator-health": "/operator/health",
 }  # fmt: skip
 ARGUMENTS = [
