@@ -39,11 +39,11 @@ def test_every_error_is_documented():
     assert {code for code in codes if f"`{code}`" not in text} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_links_between_pages_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+@pytest.mark.parametrize("document", PAGES, ids=str)
+def test_links_between_pages_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            assert (document.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("folder", ["tutorial", "how-to", "reference", "explanation", "decisions"])
