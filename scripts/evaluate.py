@@ -126,7 +126,9 @@ called duplicate that are not, **false merges** different ones called anything e
 
 The classifiers are linear models over words, pieces of words, clauses and their roles, and sizes. They learn from the sentences under
 `glue/agents/*/training` only (`uv run --group train python scripts/train_understanding.py`). Neither set below is used for that,
-but both have been looked at while the features were written: expect a little less on requests that nobody here has seen.
+but mistakes on our own set have led to more training sentences, so its numbers flatter. On the first look at sets that were written
+afterwards and never seen before, the same engines had 0.76 to 0.87 (task type), 0.94 to 0.98 (complexity) and 0.85 to 0.92 (commands);
+each of these looks was followed by more sentences.
 
 """
 

@@ -62,8 +62,9 @@ def fit(matrix: csr_matrix, heads: Sequence[Head], weights: Sequence[float]) -> 
     for _, labels, right, strength in heads:
         model = LogisticRegression(C=strength, max_iter=600, tol=1e-3)
         if isinstance(right[0], tuple):
+            rare = [3.0 * weight if several else weight for weight, several in zip(weights, right, strict=True)]
             for label in labels:
-                model.fit(matrix, [label in several for several in right], sample_weight=np.array(weights))
+                model.fit(matrix, [label in several for several in right], sample_weight=np.array(rare))
                 columns.append(model.coef_.T)
                 biases.append(float(model.intercept_[0]))
             continue

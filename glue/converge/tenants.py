@@ -112,8 +112,9 @@ def set_intent(row: Tenant, kind: IntentKind, *, tier: str = "", now: datetime, 
     row.intent_number += 1
 
 
-def set_overrides(row: Tenant, overrides: Overrides) -> None:
-    row.overrides = {key: value for key, value in asdict(overrides).items() if value not in (None, {})}
+def overrides_document(overrides: Overrides) -> dict[str, Any]:
+    """As the row keeps it: what is not granted is not named."""
+    return {key: value for key, value in asdict(overrides).items() if value not in (None, {})}
 
 
 # How webhooks and events name a tenant, and the column that knows it.

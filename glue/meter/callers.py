@@ -53,6 +53,8 @@ class Callers:
             raise Unauthenticated("The request says not who is asking.", remedy="Send Authorization: Bearer TOKEN or License KEY.")
         if scheme == "license" and (known := self._snapshots.tenant_in_memory(digest := license_digest(credential))) is not None:
             return await self._by_license(digest, known)
+        if scheme == "bearer" and (recognized := self._tokens.recognize(credential)) is not None:
+            return await self._by_token(recognized, tenant)
         if not self._failures.allows(address, time.monotonic()):
             raise Unauthenticated("Too many unknown credentials came from this address.", remedy="Wait a minute, then use a valid one.")
         try:
@@ -74,7 +76,7 @@ class Callers:
                 "The access token is for several organizations.", field="Glue-Tenant", expected=f"one of {', '.join(sorted(token.aliases))}"
             )
         alias = chosen or next(iter(token.aliases), "")
-        snapshot = await self._snapshot(alias) if alias else None
+        snapshot = self._snapshots.in_memory(alias) or (await self._read_snapshot(alias) if alias else None)
         if snapshot is None or token.subject not in snapshot.members:
             if alias and self._strangers.allows(alias, time.monotonic()):
                 self._strangers.spend(alias, time.monotonic())
@@ -87,7 +89,7 @@ class Callers:
     async def _by_license(self, digest: str, tenant: str | None) -> Caller:
         if tenant is None:
             tenant = await asyncio.to_thread(self._snapshots.tenant_by_license, digest)
-        snapshot = await self._snapshot(tenant) if tenant is not None else None
+        snapshot = self._snapshots.in_memory(tenant or "") or (await self._read_snapshot(tenant) if tenant else None)
         grant = _grant(snapshot, digest)
         if snapshot is None or grant is None:
             raise Unauthenticated("There is no such license.", remedy="Check the key on the license page of the portal.")
@@ -97,9 +99,8 @@ class Callers:
             )
         return Caller(snapshot, "license", grant.id, grant.id)
 
-    async def _snapshot(self, tenant: str) -> Snapshot | None:
-        found = self._snapshots.in_memory(tenant)
-        return found if found is not None else await asyncio.to_thread(self._snapshots.get, tenant)
+    async def _read_snapshot(self, tenant: str) -> Snapshot | None:
+        return await asyncio.to_thread(self._snapshots.get, tenant)
 
 
 def _grant(snapshot: Snapshot | None, digest: str) -> LicenseGrant | None:

@@ -171,15 +171,13 @@ def test_cancellation_at_the_end_ends_with_the_period(stack):
 
 
 def test_overrides_read_back_as_written(stack):
-    from glue.converge.tenants import set_overrides
+    from glue.actions.grants import grant
     from glue.rules.tenant import Overrides
 
     tenant = stack.settled("pro")
-    with stack.database.write(tenant) as session:
-        row = session.get_one(Tenant, tenant)
-        set_overrides(row, Overrides(features={"own_models": True}, limits={"agent_credits": 9000, "api_calls": None}, seats=5, machines=9))
-        session.add(row)
-    stack.look(tenant)
+    granted = Overrides(features={"own_models": True}, limits={"agent_credits": 9000, "api_calls": None}, seats=5, machines=9)
+    grant(stack.actions, tenant, granted, by="operator")
+    stack.drain()
     (outcome,) = stack.look(tenant)
     assert (outcome.written, list(outcome.findings)) == ([], [])
     assert stack.systems.lago.entitlements(f"sub-{tenant}")["agent_credits"]["limit"] == 9000

@@ -128,15 +128,13 @@ def test_plan_that_no_file_knows_keeps_the_tier_and_is_shown(world):
 
 
 def test_overrides_are_granted_again_after_an_upgrade(world):
-    from glue.converge.tenants import set_overrides
+    from glue.actions.grants import grant
     from glue.rules.tenant import Overrides
 
     tenant = world.settled(tier="pro")
-    with world.database.write(tenant) as session:
-        row = session.get_one(type(world.row(tenant)), tenant)
-        set_overrides(row, Overrides(features={"own_models": True}, limits={"agent_credits": 9000}, seats=5, machines=30))
-        session.add(row)
-    world.look(tenant)
+    granted = Overrides(features={"own_models": True}, limits={"agent_credits": 9000}, seats=5, machines=30)
+    grant(world.actions, tenant, granted, by="operator")
+    world.drain()
     for _ in range(2):
         assert world.lago.entitlements(f"sub-{tenant}")["agent_credits"]["limit"] == 9000
         assert world.lago.entitlements(f"sub-{tenant}")["seats"]["max"] == 5

@@ -156,7 +156,9 @@ def _capitalized(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
     """A capitalized name in the middle of a sentence, or at its start when what follows shows that it isn't a verb."""
     start, end = _strip_possessive(text, start, end)
     words = text[start:end].split()
-    while words and (fold(words[0]) in _SYSTEMS or (_starts_sentence(text, start) and not _opens_as_name(text, start, words))):
+    while words and (
+        fold(words[0]).split("'")[0] in _SYSTEMS or (_starts_sentence(text, start) and not _opens_as_name(text, start, words))
+    ):
         start += len(words.pop(0))
         start += len(text[start:end]) - len(text[start:end].lstrip())
     if not words or start >= end or fold(words[0]) in MONTHS:

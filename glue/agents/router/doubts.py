@@ -20,7 +20,7 @@ _REQUEST = re.compile(
 )
 _PATTERNS = {
     "condition": r"\b(?:if|unless|(?<!at )once|as soon as|in case|provided|whenever|should they|wenn|falls|sobald|sofern|a moins|des que|lorsque|en cas|en cuanto|cuando|siempre que"
-    r"|caso|assim que|quando)\b|^si\b(?!,)|[,.] si\b|^se\b|[,.] se\b|^when\b(?! (?:was|did|does|is|will))",
+    r"|caso|assim que|quando)\b|^si\b(?!,)|[,.] si\b|^se\b|[,.] se\b|\bwhen\b(?! (?:was|did|does|is|will))|\bafter (?:the|their|they|that|it|he|she|we)\b",
     "refusal": rf"\b(?:do not|don't|dont|never|mustn't|must not|shouldn't|should not|nobody should|no one should|not to|not|hold off|wait with|against|no longer want|leave\b.*\balone"
     rf"|nicht|kein\w*|niemals|ne|pas|surtout pas|jamais|no|nunca|nao|sin|sem|without|instead of|rather than)\b(?:\W+\w+){{0,4}}?\W+{_DESTRUCTIVE}"
     rf"|{_DESTRUCTIVE}(?:\W+\w+){{0,4}}?\W+(?:nicht|nichts|pas|nothing|nobody|nada|yet|noch nicht)\b|\b(?:hold off|wait with|don't touch|leave .* alone)",

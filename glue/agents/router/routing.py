@@ -20,7 +20,7 @@ _ORDERS = {
     "glue licenses revoke": r"revo[kcqg]|invalid|kill|void|withdraw|disabl|useless|not work|take .*away|nobody may|cancel|block|widerruf|ungultig|zieh|sperr|anul|annul|retir",
     "glue licenses reissue": r"reissu|re-issu|issue|new\b|another|fresh|replac|again|renew|rotat|regenerat|generat|once more|exchange|neu|noch einmal|erzeug|reemi|remet|nouvel|refai"
     r"|emi[ts]|otra|nuev|gener|nova|novo|outra|genere|gere\b",
-    "glue machines remove": r"remov|deactivat|take|off\b|delet|unregist|detach|kick|drop|free|releas|entfern|nimm|losch|retir|desactiv|enlev|quita|elimin|remova|desativ|tire",
+    "glue machines remove": r"remov|deactivat|take|\bcut\b|disconnect|strip|scrap|off\b|delet|unregist|detach|kick|drop|free|releas|entfern|nimm|losch|retir|desactiv|enlev|quita|elimin|remova|desativ|tire",
     "glue runs cancel": r"cancel|stop|kill|abort|terminat|halt|\bend\b|call .*off|quit|interrupt|stopp|brich|abbrech|beend|arret|annul|interromp|det[ei]|cancel|par[ae]\b|interromp",
 }
 # An order to destroy that names nothing is not a wish to look at a list.
@@ -30,7 +30,7 @@ _DESTROYERS = word_set(
     "stoppe stopp"
 )
 UNSURE = 0.2  # a weaker favorite is no answer
-SURE_TO_DESTROY = 0.35
+SURE_TO_DESTROY = 0.25
 
 
 @dataclass(frozen=True)

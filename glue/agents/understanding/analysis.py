@@ -60,7 +60,7 @@ class Analysis:
     question: str | None
 
 
-UNSURE = 0.45  # below this confidence the requester is asked
+UNSURE = 0.6  # below this confidence the requester is asked
 
 
 def analyse(text: str, requirements: Sequence[str] | None = None) -> Analysis:

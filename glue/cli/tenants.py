@@ -1,0 +1,116 @@
+"""``glue tenants``: customers as we know them; look, block, grant, converge."""
+
+from typing import Annotated
+
+import typer
+
+from glue.cli.opened import AsJson, Tenant, known, opened, who
+from glue.cli.printing import out, reporting_errors, show_json, show_table
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_tenants(
+    *,
+    standing: Annotated[str, typer.Option(help="Only those who stand so, for example past_due.")] = "",
+    tier: Annotated[str, typer.Option(help="Only those on this tier.")] = "",
+    limit: int = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Customers, newest first."""
+    from sqlmodel import col, select
+
+    from glue.converge.tenants import Tenant as Row
+    from glue.db import System
+
+    with reporting_errors(as_json=as_json), opened() as service:
+        query = select(Row).order_by(col(Row.created_at).desc()).limit(limit)
+        query = query.where(Row.standing == standing) if standing else query
+        query = query.where(Row.tier == tier) if tier else query
+        with service.database.read(System("an operator lists customers")) as session:
+            rows = [(row.tenant_id, row.display_name, row.tier, row.standing, row.reason) for row in session.exec(query)]
+    names = ("tenant", "name", "tier", "standing", "reason")
+    if as_json:
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        show_table("", names, rows, empty="No customers.")
+
+
+@app.command()
+def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
+    """What we know about one customer, what is open, and what happened last."""
+    from glue.converge.drift import open_drift
+    from glue.converge.tenants import get_tenant
+    from glue.converge.timeline import read_timeline
+
+    with reporting_errors(as_json=as_json), opened() as service:
+        with service.database.read(known(tenant)) as session:
+            row = get_tenant(session, known(tenant))
+            lines, entries = open_drift(session, tenant=known(tenant)), read_timeline(session, known(tenant), limit=20)
+        if as_json:
+            hidden = {"snapshot", "seen", "registration_key"}
+            timeline = [entry.model_dump(mode="json") for entry in entries]
+            show_json(row.model_dump(mode="json", exclude=hidden) | {"open": [vars(line) for line in lines], "timeline": timeline})
+            return
+        facts = [(name, getattr(row, name)) for name in ("display_name", "email", "tier", "standing", "reason", "intent", "blocked")]
+        show_table("", ("fact", "value"), [*facts, ("overrides", row.overrides or "")])
+        show_table("\nOpen", ("field", "expected", "found", "state"), [(x.field, x.expected, x.found, x.state) for x in lines])
+        show_table("\nLately", ("at", "what", "why"), [(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.text, entry.cause) for entry in entries])
+
+
+@app.command()
+def converge(tenant: Tenant) -> None:
+    """Have a customer looked at as soon as a worker is free."""
+    with reporting_errors(), opened() as service:
+        service.look_at(known(tenant), why=f"{who()} asked for a look")
+        out.print("Marked.")
+
+
+@app.command()
+def block(tenant: Tenant, *, reason: Annotated[str, typer.Option(help="The customer reads it.")]) -> None:
+    """Lock a customer out until `unblock`."""
+    from glue.actions import privacy
+
+    with reporting_errors(), opened() as service:
+        privacy.block(service.actions, known(tenant), reason=reason, by=who())
+        out.print("Blocked.")
+
+
+@app.command()
+def unblock(tenant: Tenant) -> None:
+    """Let a customer in again."""
+    from glue.actions import privacy
+
+    with reporting_errors(), opened() as service:
+        privacy.unblock(service.actions, known(tenant), by=who())
+        out.print("Unblocked.")
+
+
+@app.command()
+def grant(
+    tenant: Tenant,
+    *,
+    seats: int | None = None,
+    machines: int | None = None,
+    programs: int | None = None,
+    limit: Annotated[list[str], typer.Option(help="meter=units, or meter=unlimited; may be repeated.")] = [],  # noqa: B006
+    feature: Annotated[list[str], typer.Option(help="feature=on or feature=off; may be repeated.")] = [],  # noqa: B006
+) -> None:
+    """Set what a customer has on top of its tier: exactly this; without options the tier alone."""
+    from glue.actions.grants import grant as grant_overrides
+    from glue.actions.grants import parse_overrides
+
+    with reporting_errors(), opened() as service:
+        overrides = parse_overrides(service.tiers, seats=seats, machines=machines, programs=programs, limits=limit, features=feature)
+        grant_overrides(service.actions, known(tenant), overrides, by=who())
+        out.print("Granted.")
+
+
+@app.command()
+def export(tenant: Tenant, *, to: Annotated[typer.FileBinaryWrite, typer.Option(help="File to write, a ZIP.")]) -> None:
+    """Everything held about a customer, as the customer gets it."""
+    from glue.actions import privacy
+
+    with reporting_errors(), opened() as service:
+        to.write(privacy.export(service.actions, known(tenant)))
