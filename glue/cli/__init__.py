@@ -19,7 +19,7 @@ NOUNS = {
     "init": "Write a complete set of settings with fresh secrets.",
     "serve": "Run the service: API, doors, portal and worker.",
     "doctor": "What is wrong with this installation, and how to mend it.",
-    "tenants": "Customers: list, show, block, grant, converge, export.",
+    "tenants": "Customers: list, show, suspend, grant, converge, export.",
     "licenses": "A customer's license: show, rotate, offline file.",
     "machines": "Machines of a license: list, activate, deactivate.",
     "drift": "Where the three systems differ, why, and what was done about it.",

@@ -10,8 +10,8 @@ from glue.cli.printing import out, reporting_errors, show_json, show_table
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("list")
-def list_drift(*, mended_days: int = 0, as_json: AsJson = False) -> None:
+@app.command()
+def show(*, mended_days: int = 0, as_json: AsJson = False) -> None:
     """What waits for a person; with --mended-days also what was found and put right."""
     from glue.converge.drift import mended_drift, open_drift
     from glue.db import System

@@ -1,4 +1,4 @@
-"""``glue tenants``: customers as we know them; look, block, grant, converge."""
+"""``glue tenants``: customers as we know them: look, suspend, grant, converge."""
 
 from typing import Annotated
 
@@ -68,23 +68,23 @@ def converge(tenant: Tenant) -> None:
 
 
 @app.command()
-def block(tenant: Tenant, *, reason: Annotated[str, typer.Option(help="The customer reads it.")]) -> None:
-    """Lock a customer out until `unblock`."""
+def suspend(tenant: Tenant, *, reason: Annotated[str, typer.Option(help="The customer reads it.")]) -> None:
+    """Lock a customer out until `resume`."""
     from glue.actions import privacy
 
     with reporting_errors(), opened() as service:
         privacy.block(service.actions, known(tenant), reason=reason, by=who())
-        out.print("Blocked.")
+        out.print("Suspended.")
 
 
 @app.command()
-def unblock(tenant: Tenant) -> None:
+def resume(tenant: Tenant) -> None:
     """Let a customer in again."""
     from glue.actions import privacy
 
     with reporting_errors(), opened() as service:
         privacy.unblock(service.actions, known(tenant), by=who())
-        out.print("Unblocked.")
+        out.print("Let in again.")
 
 
 @app.command()

@@ -82,19 +82,19 @@ def test_drift_is_proven_found_and_decided(tenant):
     assert _json("drift", "check", code=1)["differing"] == [{"tenant": tenant, "fields": ["license.suspended"]}]
     _run("tenants", "converge", tenant)
     assert "looked at" in _run("inbox", "drain")
-    assert [line["field"] for line in _json("drift", "list")] == ["license.suspended"]
+    assert [line["field"] for line in _json("drift", "show")] == ["license.suspended"]
     _run("drift", "restore", tenant, "license.suspended")
     _run("inbox", "drain")
-    assert _json("drift", "list") == []
+    assert _json("drift", "show") == []
     assert _json("licenses", "show", tenant)["suspended"] is False
     service.close()
 
 
-def test_block_and_unblock(tenant):
-    _run("tenants", "block", tenant, "--reason", "Abuse was reported.")
+def test_suspend_and_resume(tenant):
+    _run("tenants", "suspend", tenant, "--reason", "Abuse was reported.")
     _run("inbox", "drain")
     assert _json("licenses", "show", tenant)["suspended"] is True
-    _run("tenants", "unblock", tenant)
+    _run("tenants", "resume", tenant)
     _run("inbox", "drain")
     assert _json("licenses", "show", tenant)["suspended"] is False
 
