@@ -3,7 +3,6 @@
 import argparse
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,10 +50,14 @@ def stack_rows(identity: str) -> list[tuple[str, str, str, bool]]:
         rows.append(("`glue plan`, nothing to do, 50 objects", f"{seconds:.1f} s", "≤ 2 s", seconds <= 2))
         world = World(stack)
         tenant_steps.alice_becomes_a_customer(world)
-        waits = sorted(webhook_to_converged(world, number) for number in range(20))
-        median = statistics.median(waits)
+        seconds = webhook_to_converged(world)
         rows.append(
-            ("webhook to converged, idle", f"p50 {median * 1000:.0f} ms, worst {waits[-1] * 1000:.0f} ms", "p50 ≤ 1 s", median <= 1)
+            (
+                "an upgrade made in Lago, until Keycloak tells it (webhook, convergence, read-back)",
+                f"{seconds * 1000:.0f} ms",
+                "≤ 1 s",
+                seconds <= 1,
+            )
         )
         for name, process in stack.processes.items():
             mebibytes = resident(process.pid)
@@ -63,15 +66,11 @@ def stack_rows(identity: str) -> list[tuple[str, str, str, bool]]:
     return rows
 
 
-def webhook_to_converged(world: World, number: int) -> float:
+def webhook_to_converged(world: World) -> float:
     """Seconds from a change made in Lago to the organization's attribute in Keycloak."""
-    plan = "team_usd_monthly_1" if number % 2 == 0 else "pro_usd_monthly_1"
-    wanted = plan.split("_", maxsplit=1)[0]
-    if number % 2:  # a downgrade waits: the subscription is begun anew instead
-        world.systems.lago.terminate_subscription(world.subscription().external_id)
     began = time.perf_counter()
-    world.systems.lago.create_subscription(customer=world.tenant, external_id=f"sub-{world.tenant}", plan_code=plan)
-    world.eventually(world.organization, lambda row: row.attributes.get("plan") == (wanted,), "the plan should reach Keycloak", seconds=30)
+    world.systems.lago.create_subscription(customer=world.tenant, external_id=f"sub-{world.tenant}", plan_code="team_usd_monthly_1")
+    world.eventually(world.organization, lambda row: row.attributes.get("plan") == ("team",), "the plan should reach Keycloak", seconds=30)
     return time.perf_counter() - began
 
 
