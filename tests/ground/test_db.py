@@ -4,60 +4,57 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import SQLModel, select
 
-from glue.db import Database, System, TenantScoped, Utc
+from glue.db import Database, System
 from glue.errors import NotAllowed
 from glue.rules.names import TenantId
+from glue.support.feedback import Feedback
 
 ALICE, BOB = TenantId("t00000000000001"), TenantId("t00000000000002")
 EVERYBODY = System("this test looks at everything")
 
 
-class Note(TenantScoped, table=True):
-    __tablename__ = "test_notes"
-    __table_args__ = ({"extend_existing": True},)
-
-    id: int | None = Field(default=None, primary_key=True)
-    text: str
-    at: datetime = Field(sa_type=Utc)
+def note(**fields):
+    """Any table of a tenant's serves here."""
+    return Feedback(rating=5, **fields)
 
 
 @pytest.fixture
 def database(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'glue.db'}")
-    SQLModel.metadata.tables["test_notes"].create(database.engine)
+    SQLModel.metadata.tables["feedback"].create(database.engine)
     with database.write(EVERYBODY) as session:
-        session.add(Note(tenant_id=ALICE, text="alice's", at=datetime.now(UTC)))
-        session.add(Note(tenant_id=BOB, text="bob's", at=datetime.now(UTC)))
+        session.add(note(tenant_id=ALICE, text="alice's", at=datetime.now(UTC)))
+        session.add(note(tenant_id=BOB, text="bob's", at=datetime.now(UTC)))
     yield database
     database.close()
 
 
 def test_a_tenants_session_sees_only_its_own_rows(database):
     with database.read(ALICE) as session:
-        assert [note.text for note in session.exec(select(Note))] == ["alice's"]
-        assert session.exec(select(sa.func.count()).select_from(Note)).one() == 1
+        assert [note.text for note in session.exec(select(Feedback))] == ["alice's"]
+        assert session.exec(select(sa.func.count()).select_from(Feedback)).one() == 1
 
 
 def test_a_tenants_session_cannot_fetch_another_tenants_row_by_id(database):
     with database.read(EVERYBODY) as session:
-        foreign = next(note.id for note in session.exec(select(Note)) if note.tenant_id == BOB)
+        foreign = next(note.id for note in session.exec(select(Feedback)) if note.tenant_id == BOB)
     with database.read(ALICE) as session:
-        assert session.get(Note, foreign) is None
+        assert session.get(Feedback, foreign) is None
 
 
 def test_a_tenants_session_cannot_write_another_tenants_row(database):
     with pytest.raises(NotAllowed), database.write(ALICE) as session:
-        session.add(Note(tenant_id=BOB, text="forged", at=datetime.now(UTC)))
+        session.add(note(tenant_id=BOB, text="forged", at=datetime.now(UTC)))
 
 
 def test_bulk_updates_and_deletes_stay_with_the_tenant(database):
     with database.write(ALICE) as session:
-        session.execute(sa.update(Note).values(text="changed"))
-        session.execute(sa.delete(Note).where(Note.text == "bob's"))
+        session.execute(sa.update(Feedback).values(text="changed"))
+        session.execute(sa.delete(Feedback).where(Feedback.text == "bob's"))
     with database.read(EVERYBODY) as session:
-        assert sorted(note.text for note in session.exec(select(Note))) == ["bob's", "changed"]
+        assert sorted(note.text for note in session.exec(select(Feedback))) == ["bob's", "changed"]
 
 
 @pytest.mark.parametrize("scope", ["", None, System("")])
@@ -68,18 +65,18 @@ def test_a_session_without_tenant_or_reason_is_refused(database, scope):
 
 def test_nothing_is_kept_when_the_block_fails(database):
     with pytest.raises(NotAllowed), database.write(ALICE) as session:
-        session.add(Note(tenant_id=ALICE, text="lost", at=datetime.now(UTC)))
+        session.add(note(tenant_id=ALICE, text="lost", at=datetime.now(UTC)))
         session.flush()
-        session.add(Note(tenant_id=BOB, text="forged", at=datetime.now(UTC)))
+        session.add(note(tenant_id=BOB, text="forged", at=datetime.now(UTC)))
     with database.read(ALICE) as session:
-        assert len(session.exec(select(Note)).all()) == 1
+        assert len(session.exec(select(Feedback)).all()) == 1
 
 
 def test_instants_come_back_in_utc_and_naive_ones_are_refused(database):
     with database.read(ALICE) as session:
-        assert session.exec(select(Note)).one().at.tzinfo == UTC
+        assert session.exec(select(Feedback)).one().at.tzinfo == UTC
     with pytest.raises(sa.exc.StatementError), database.write(ALICE) as session:
-        session.add(Note(tenant_id=ALICE, text="naive", at=datetime(2026, 1, 1)))
+        session.add(note(tenant_id=ALICE, text="naive", at=datetime(2026, 1, 1)))
 
 
 def test_sqlite_is_durable_and_keeps_foreign_keys(database):
