@@ -21,6 +21,7 @@ from glue.converge.effects import Effects
 from glue.converge.kinds import known_kinds
 from glue.converge.mails import composer
 from glue.converge.policies import PolicyBook
+from glue.converge.rolling import Rolling
 from glue.converge.run import Converge
 from glue.converge.sweep import Sweep
 from glue.converge.systems import Ports, Systems
@@ -195,6 +196,7 @@ class Services(Adapters):
         chores = (
             Chore("poll of Keycloak", 2, door.poll),
             Chore("sweep", 60, self.sweep),
+            Chore("rolling pass", 10, Rolling(self.database, self.clock, every_seconds=10)),
             Chore("webhook endpoints", 300, self.register_webhooks),
             Chore("old deliveries and sign-ins", 3600, self._forget_old),
         )

@@ -46,7 +46,7 @@ def _state(world, tenant):
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     edits=st.lists(st.sampled_from(EDITS), min_size=1, max_size=5),
     hints=st.lists(st.integers(0, 3), min_size=5, max_size=5),

@@ -1,6 +1,7 @@
 """Every write to the three systems is a level, an effect, a declared file, or a fact of usage. Nothing else calls a writing verb."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 GLUE = Path(__file__).parents[2] / "glue"
@@ -57,6 +58,7 @@ def _is_apart(file: Path) -> bool:
     }
 
 
+@cache
 def _writes() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for root in (GLUE, PORTAL):

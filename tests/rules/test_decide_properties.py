@@ -152,7 +152,7 @@ bases = st.dictionaries(
     st.sampled_from(["license.suspended", "license.max_machines", "organization.enabled", "organization.attr.standing"]),
     st.builds(Applied, value=st.sampled_from([True, False, 2, 25, "active"]), known=st.just(True)),
 )
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _decide(record, observed, applied, **more):
