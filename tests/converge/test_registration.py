@@ -98,3 +98,23 @@ def test_lost_answers_make_nothing_twice(world):
     assert len(world.keycloak.organizations) == len(world.lago.customers) == len(world.keygen.licenses) == 1
     assert len(world.lago.subscriptions) == 1
     assert world.snapshots[tenant].licenses[0].usable
+
+
+def test_whole_life_on_both_databases(both_worlds):
+    from glue.actions.plans import cancel, change_plan
+    from glue.actions.privacy import erase
+
+    world = both_worlds
+    tenant = world.settled(tier="pro")
+    change_plan(world.actions, tenant, "team", by="alice")
+    world.drain()
+    assert world.snapshots[tenant].tier == "team"
+    world.keygen.edit(world.row(tenant).license_id, max_machines=99)
+    world.look(tenant)
+    assert world.license(tenant).max_machines == 25
+    cancel(world.actions, tenant, when="now", by="alice")
+    world.drain()
+    assert world.row(tenant).standing == Standing.CANCELED
+    erase(world.actions, tenant, confirm="Alice's school", by="alice")
+    world.drain()
+    assert world.row(tenant).erased_at is not None
