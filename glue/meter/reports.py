@@ -17,7 +17,7 @@ from glue.meter.flush import transaction_id
 from glue.meter.meters import Meters
 from glue.meter.periods import from_micros, to_micros
 from glue.meter.requests import Body, describe_hold
-from glue.meter.tables import DAYS, FOLDS, HOLDS, JOURNAL, in_state
+from glue.meter.tables import DAYS, FOLDS, HOLDS, JOURNAL
 from glue.meter.units import as_decimal
 
 MOST_ROWS = 1000
@@ -93,15 +93,6 @@ class Reports:
                 before = totals.get((day, value), (0, 0))
                 totals[day, value] = kind.combine(before[0], units), before[1] + events
         return [DayUsage(day, value, as_decimal(units), events) for (day, value), (units, events) in sorted(totals.items())]
-
-    def stranded(self, *, limit: int = 200) -> list[Body]:
-        """Folds that fit into no open period: tenant, meter, units, reason; newest first, of all tenants."""
-        query = sa.select(FOLDS).where(in_state(FOLDS, "stranded")).order_by(FOLDS.c.created_at.desc()).limit(limit)
-        with self._database.engine.connect() as connection:
-            return [
-                {"tenant": row.tenant_id, "meter": row.meter, "units": as_decimal(row.units), "reason": row.reason}
-                for row in connection.execute(query)
-            ]
 
     def trace_line(self, tenant: str, meter: str, *, from_at: datetime, to_at: datetime) -> list[TracedFold]:
         """What an invoice line of a meter and time span consists of: events sent to Lago, and the facts in each.

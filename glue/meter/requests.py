@@ -1,5 +1,6 @@
 """What can be asked of the books. Each request says what has to be loaded for it and acts once that is there. Pure."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ Body = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
-class Request:
+class Request(ABC):
     """``key`` with ``digest`` of what was asked make a repetition get the first answer again; another digest is a conflict."""
 
     terms: Terms
@@ -44,8 +45,9 @@ class Request:
         books.new_answers.append((*place, self.digest, text))
         return body
 
+    @abstractmethod
     def act(self, books: Books) -> Body:
-        raise NotImplementedError
+        """What this kind of request does to the books. Raises GlueError before it changes anything."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from glue.db import System
 from glue.dirty import Dirty, Priority, mark, mark_all
 from glue.doors.deliveries import Delivery
 from glue.errors import GlueError
+from glue.meter.flush import Stranded
 from glue.rules.names import TenantId, parse_tenant_id
 from glue.rules.standing import Standing
 from glue.support.answers import answer_ticket
@@ -97,7 +98,7 @@ class DeliveriesPage:
 
 @dataclass(frozen=True)
 class StrandedPage:
-    rows: tuple[Mapping[str, Any], ...]
+    rows: tuple[Stranded, ...]
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,7 @@ def routes(site: Site, services: Services) -> APIRouter:
     def stranded(request: Request) -> Response:
         person = site.people.get_operator(request)
         return page(
-            request, person, "operator_stranded", StrandedPage(tuple(services.meter.reports.stranded())), "Stranded usage", "stranded"
+            request, person, "operator_stranded", StrandedPage(tuple(services.meter.flush.stranded())), "Stranded usage", "stranded"
         )
 
     @router.get("/runs")
