@@ -185,6 +185,14 @@ def bob(portal, alice):
 
 
 @pytest.fixture(scope="session")
+def paula(portal):
+    """A customer on team, who pays from the first day."""
+    person = Person(portal, "Paula")
+    person.become_customer("Paying Pupils", tier="team")
+    return person
+
+
+@pytest.fixture(scope="session")
 def charlie(portal):
     """Another customer, who must see nothing of Alice's."""
     person = Person(portal, "Charlie")

@@ -127,6 +127,8 @@ class KeycloakContract:
         keycloak.remove_member(acme.id, ada)
         assert keycloak.list_members(acme.id) == ()
         assert keycloak.find_user(ada) is not None
+        keycloak.delete_user(ada)
+        assert keycloak.organizations_of_user(ada) == []
 
     def test_roles_of_one_organization_do_not_reach_another(
         self, keycloak: Keycloak, acme: Organization, make_person: Callable[..., str]

@@ -65,7 +65,10 @@ class Organizations(KeycloakCalls):
 
     def organizations_of_user(self, user_id: str) -> list[Organization]:
         path = f"organizations/members/{checked_id(user_id)}/organizations"
-        return self._get("organizations_of_user", path, lambda found: [_parse(one) for one in found], briefRepresentation="false")
+        try:
+            return self._get("organizations_of_user", path, lambda found: [_parse(one) for one in found], briefRepresentation="false")
+        except UpstreamNotFound:
+            return []  # an account that is gone is in none: its old events must not hold up the newer ones
 
 
 def _parse(one: Any) -> Organization:
