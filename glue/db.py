@@ -73,6 +73,8 @@ class Database:
         else:
             self.engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, max_overflow=10)
         self._writer: Engine = self.engine.execution_options(write=True)
+        # What a failing store raises; drivers are used bare where speed matters.
+        self.errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
     @contextmanager
     def read(self, scope: Scope) -> Iterator[Session]:

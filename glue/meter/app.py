@@ -16,7 +16,6 @@ from prometheus_client import Counter, Histogram
 
 from glue.errors import BadInput, GlueError, LimitReached, NotFound, Unavailable
 from glue.meter.callers import Caller, Callers
-from glue.meter.committer import DATABASE_ERRORS
 from glue.meter.metering import Meter
 from glue.meter.problems import Headers, problem_of
 
@@ -173,7 +172,7 @@ class MeterApp:
             return problem_of(error, path=path, status=413)
         except GlueError as error:
             return problem_of(error, path=path)
-        except DATABASE_ERRORS as error:
+        except self._meter.errors as error:
             log.warning("meter_read_failed", route=route.name, error=str(error))
             return problem_of(Unavailable("Usage cannot be read right now.", retry_after_seconds=2), path=path)
         except Exception:

@@ -6,7 +6,6 @@ An answer means "on disk" (SQLite with synchronous=FULL, PostgreSQL with its def
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import psycopg
-import sqlalchemy.exc
 import structlog
 from prometheus_client import Histogram
 
@@ -34,7 +31,6 @@ GATHER_SECONDS = 0.002
 MOST_IN_BATCH = 256
 MOST_FACTS_IN_BATCH = 5000
 MOST_WAITING = 10_000  # more are sent away at once, so that those who wait are answered in time
-DATABASE_ERRORS = (sqlite3.Error, psycopg.Error, sqlalchemy.exc.SQLAlchemyError)
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -53,6 +49,7 @@ class Committer:
 
     def __init__(self, database: Database, *, clock: Clock, committed: Callable[[Books], None] = lambda _books: None) -> None:
         self._store = Store(database)
+        self._errors = database.errors
         self._clock = clock
         self._committed = committed
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -144,7 +141,7 @@ class Committer:
                     outcomes.append(error)
             store.save(books)
             store.commit()
-        except DATABASE_ERRORS as error:
+        except self._errors as error:
             store.abandon()
             log.warning("meter_commit_failed", error=str(error), requests=len(requests))
             return [_unavailable(error)] * len(requests)
@@ -165,7 +162,7 @@ class Committer:
             self._store.lock_tenants(waiting.tenants)
             result = waiting.work(self._store)
             self._store.commit()
-        except DATABASE_ERRORS as error:
+        except self._errors as error:
             self._store.abandon()
             return _unavailable(error)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked for the work

@@ -17,7 +17,7 @@ from glue.db import Database
 from glue.errors import BadInput, NotAllowed, NotFound, Unavailable
 from glue.meter.advice import Advice
 from glue.meter.books import Books
-from glue.meter.committer import DATABASE_ERRORS, Committer
+from glue.meter.committer import Committer
 from glue.meter.flush import Flush, TakesUsage
 from glue.meter.meters import Meters
 from glue.meter.orders import Orders
@@ -64,6 +64,8 @@ class Meter:
             database, self.committer, self.snapshots, meters=meters, clock=clock, lago=lago, in_between=self.totals.look_at_next
         )
         self._clock = clock
+        self.errors = database.errors
+        self._passing: tuple[type[Exception], ...] = (*database.errors, Unavailable)
         self._several_processes = not database.is_sqlite
         self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -94,7 +96,7 @@ class Meter:
                 self.advice.refresh()
                 if turn % _PURGE_EVERY == 0:
                     self.forget_old()
-            except (*DATABASE_ERRORS, Unavailable) as error:
+            except self._passing as error:
                 log.warning("meter_memory_not_refreshed", error=str(error))
 
     def forget_old(self) -> None:
