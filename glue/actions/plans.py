@@ -8,7 +8,7 @@ from glue.actions.asking import Actions
 from glue.errors import BadInput, Conflict, UpstreamError
 from glue.rules.facts import Subscription
 from glue.rules.names import TenantId
-from glue.rules.plan_change import period_end
+from glue.rules.plan_change import period_end, whole_period
 from glue.rules.preflight import InUse, Preflight, preflight
 from glue.rules.tenant import IntentKind
 
@@ -31,8 +31,7 @@ def look_before_change(
         raise Conflict("There is no running subscription to change.")
     if old.code == new.code:
         raise BadInput("This is your plan already.", field="tier")
-    end = period_end(row)
-    period = (row.period_started_at, end) if row.period_started_at and end else None
+    interval = next(plan.interval for plan in old.plans if plan.code == row.plan_code)
     currency = actions.record(tenant).currency
     amounts = tuple(int(plans[code]["amount_cents"]) for code in (row.plan_code, new.plan_for(currency).code))
     now = actions.clock.now()
@@ -42,7 +41,7 @@ def look_before_change(
         new,
         _in_use(actions, tenant, running_work),
         now=now,
-        period=period,
+        period=whole_period(row, interval),
         amounts_cents=(amounts[0], amounts[1]),
         old_paid=not in_trial,
     )

@@ -52,6 +52,21 @@ def decide_plan_change(record: TenantRecord, observed: Observed, tiers: Tiers) -
             return None
 
 
+def whole_period(active: Subscription, interval: str) -> tuple[datetime, datetime] | None:
+    """The calendar period [start, end) that the running one is all or, in the first, the rest of: fees are shares of it.
+
+    ``interval`` as in Lago: weekly, monthly, quarterly, semiannual or yearly, each billed by the calendar.
+    """
+    end = period_end(active)
+    if end is None:
+        return None
+    last = end - timedelta(days=1)
+    if interval == "weekly":
+        return datetime.combine(last.date() - timedelta(days=last.weekday()), time(), tzinfo=UTC), end
+    months = {"monthly": 1, "quarterly": 3, "semiannual": 6, "yearly": 12}[interval]
+    return last.replace(day=1, month=(last.month - 1) // months * months + 1), end
+
+
 def period_end(active: Subscription) -> datetime | None:
     """Midnight after the running period: Lago ends at 00:05 of that day and bills nothing for it, for it starts a period."""
     if active.period_ends_at is None:

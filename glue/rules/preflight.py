@@ -52,7 +52,7 @@ def preflight(
     amounts_cents: tuple[int, int],
     old_paid: bool,
 ) -> Preflight:
-    """``period`` is the running one [start, end), ``amounts_cents`` the plans' fees, ``old_paid`` whether the old fee was billed."""
+    """``period`` is the running one [start, end), the whole of it also when the subscription began later; ``amounts_cents`` the plans' fees, ``old_paid`` whether the old fee was billed."""
     differences = _differences(old, new)
     at_once = new.rank > old.rank
     charge, credit = (

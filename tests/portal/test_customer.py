@@ -118,8 +118,10 @@ def test_license_key_is_shown_and_replaced(alice, portal):
 def test_plan_change_shows_gain_and_loss_and_can_be_taken_back(alice, portal):
     page = alice.open("/plan/change?tier=team")
     assert "at once" in page.text and "10 seats instead of 2" in page.text
+    price = re.search(r"To pay with the next invoice (\$[\d,.]+)", page.text)[1]
     page = alice.submit("change")
     assert "The plan was changed" in page.text
+    assert price in alice.open("/invoices").text, "what was said before is what Lago asks for, in the first part of a month too"
     page = alice.open("/plan/change?tier=pro")
     assert "You lose" in page.text or "you lose" in page.text
     assert "Priority support" in page.text

@@ -1,6 +1,6 @@
 """Grants, seats, prices, notices: small rules by table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from glue.errors import LimitReached
 from glue.rules.changes import compare, instant
 from glue.rules.entitlements import as_privileges, decide_grants, flatten, nest
-from glue.rules.facts import Invitation, Member
+from glue.rules.facts import Invitation, Member, Subscription
 from glue.rules.notices import decide_notice
+from glue.rules.plan_change import whole_period
+from glue.rules.preflight import InUse, preflight
 from glue.rules.prices import highest_unit_prices
 from glue.rules.seats import count_seats, require_free_seat
 from glue.rules.standing import Standing, StandingFacts
@@ -146,3 +148,32 @@ def test_normal_form_of_instants_has_whole_seconds():
 )
 def test_what_gives_more(name, have, want, direction):
     assert compare(name, have, want, ranks={"free": 0, "pro": 1, "team": 2}) == direction
+
+
+@pytest.mark.parametrize(
+    ("interval", "ends", "starts"),
+    [
+        ("monthly", "2026-11-30", "2026-11-01"),
+        ("weekly", "2026-11-29", "2026-11-23"),
+        ("quarterly", "2026-12-31", "2026-10-01"),
+        ("semiannual", "2026-12-31", "2026-07-01"),
+        ("yearly", "2028-12-31", "2028-01-01"),
+    ],
+)
+def test_first_part_of_a_period_belongs_to_the_whole_one(interval, ends, starts):
+    joined = datetime.fromisoformat(f"{ends}T00:00:00+00:00")
+    row = Subscription(
+        "1", "t1/sub", "t1", "pro_usd_monthly_1", "active", joined, None, None, None, None, None, None, None, joined,
+        period_started_at=joined, period_ends_at=joined.replace(hour=23, minute=59, second=59),
+    )  # fmt: skip
+    start, end = whole_period(row, interval)
+    assert (start.date().isoformat(), end) == (starts, joined + timedelta(days=1))
+
+
+def test_fee_of_the_first_days_is_their_share_of_the_month():
+    period = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    seen = preflight(
+        TIERS.get("pro"), TIERS.get("team"), InUse(1, 1, 0, 0), now=datetime(2026, 11, 25, 3, tzinfo=UTC), period=period,
+        amounts_cents=(2900, 9900), old_paid=True,
+    )  # fmt: skip
+    assert (seen.charge_cents, seen.credit_cents) == (1980, 580)
