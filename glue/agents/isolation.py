@@ -23,7 +23,8 @@ SECONDS = 20.0
 MOST_OUTPUT = 256_000
 _MEMORY = 512 * 2**20
 _FILE = 16 * 2**20
-_PROCESSES = 64
+# Set inside: in the sandbox's own user namespace only its processes count, outside all those of the service's user would.
+_FEW_PROCESSES = ("prlimit", "--nproc=64:64", "--")
 _OPEN_FILES = 128
 _MOST_FILES = 200
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc/alternatives", "/etc/ld.so.cache")
@@ -56,7 +57,7 @@ def run_isolated(command: Sequence[str], files: Mapping[str, bytes], *, seconds:
         os.write(filtered, build_filter() or b"")
         os.lseek(filtered, 0, os.SEEK_SET)
         process = subprocess.Popen(  # noqa: S603  # the command runs inside the sandbox
-            [*_sandbox(work, filtered), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            [*_sandbox(work, filtered), *_FEW_PROCESSES, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={}, pass_fds=(filtered,), preexec_fn=_limit,  # noqa: PLW1509  # only sets limits, touches no lock
         )  # fmt: skip
         os.close(filtered)
@@ -79,7 +80,7 @@ def has_sandbox() -> bool:
     if shutil.which("bwrap") is None or build_filter() is None:
         return False
     with tempfile.TemporaryDirectory() as folder:
-        tried = subprocess.run([*_sandbox(Path(folder)), "true"], capture_output=True, timeout=20, check=False, env={})  # noqa: S603
+        tried = subprocess.run([*_sandbox(Path(folder)), *_FEW_PROCESSES, "true"], capture_output=True, timeout=20, check=False, env={})  # noqa: S603
     return tried.returncode == 0
 
 
@@ -101,7 +102,6 @@ def _limit() -> None:
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
         (resource.RLIMIT_CPU, int(SECONDS)),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, _PROCESSES),
     ):
         resource.setrlimit(what, (most, most))
 

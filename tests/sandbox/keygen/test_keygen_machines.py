@@ -22,13 +22,18 @@ def test_fingerprint_is_taken_once_per_license(keygen: Keygen) -> None:
 
 
 def test_parallel_activations_can_take_more_seats_than_there_are(keygen: Keygen) -> None:
-    license_row = keygen.license(keygen.policy(maxMachines=2))
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: keygen.activate(license_row), range(20)))
-    statuses = [answer.status_code for answer in answers]
-    assert set(statuses) == {201, 422}
-    machines = keygen.call("GET", f"/licenses/{license_row['id']}").json()["data"]["relationships"]["machines"]["meta"]["count"]
-    assert machines == statuses.count(201) > 2
+    machines = 0
+    for _ in range(5):  # a race is not lost each time on a busy machine
+        license_row = keygen.license(keygen.policy(maxMachines=2))
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _, row=license_row: keygen.activate(row), range(20)))
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {201, 422}
+        machines = keygen.call("GET", f"/licenses/{license_row['id']}").json()["data"]["relationships"]["machines"]["meta"]["count"]
+        assert machines == statuses.count(201)
+        if machines > 2:
+            break
+    assert machines > 2
 
 
 def test_parallel_renewals_lose_each_other(keygen: Keygen) -> None:
