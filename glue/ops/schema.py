@@ -64,11 +64,11 @@ def _scripts(*, meter: bool) -> Path:
 def _connection(database: Database, *, meter: bool) -> Connection:
     connection = database.engine.connect()
     if not database.is_sqlite:
+        # Held until the transaction ends: processes that start together must not all create tables ("if not exists" races, too).
+        connection.execute(sa.text("select pg_advisory_xact_lock(7263549)"))
         if meter:
             connection.execute(sa.text(f"create schema if not exists {METER_SCHEMA}"))
             connection.execute(sa.text(f"set search_path to {METER_SCHEMA}"))
-        # Held until the transaction ends: two processes that start together must not both create tables.
-        connection.execute(sa.text("select pg_advisory_xact_lock(7263549)"))
     return connection
 
 
