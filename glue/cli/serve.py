@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from glue.settings import Settings
+    from glue.wiring import Services
 
 
 def command(
@@ -41,12 +42,13 @@ def command(
         services.start(worker=role in {"all", "worker"})
         try:
             app = create_app(services, pages=pages, api=role in {"all", "api"})
-            asyncio.run(_serve(app, services.settings, tls_port, tls_certificate, tls_key, as_json))
+            asyncio.run(_serve(app, services, tls_port, tls_certificate, tls_key, as_json))
         finally:
             services.stop()
 
 
-async def _serve(app: "ASGIApp", settings: "Settings", tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:
+async def _serve(app: "ASGIApp", services: "Services", tls_port: int, certificate: Path | None, key: Path | None, as_json: bool) -> None:
+    settings = services.settings
     servers = [_server(app, settings, settings.port)]
     if tls_port:
         servers.append(_server(app, settings, tls_port, certificate=certificate, key=key))
@@ -62,6 +64,7 @@ async def _serve(app: "ASGIApp", settings: "Settings", tls_port: int, certificat
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)
+    await services.tokens.close()
 
 
 def _server(

@@ -48,7 +48,9 @@ def test_three_processes_serve_one_customer(tmp_path, postgres_url):
         ask = _program(stack, api, client_id, secret)
         answer = _until(lambda: ask("POST", "/v1/consume", json={"meter": "api_calls", "units": 7}, key="c1"), lambda it: it.is_success)
         assert answer.json()["allowed"] is True
-        answer = ask("POST", "/v1/dispatch", json={"text": "Create a beginner module on embeddings with a quiz", "accept_up_to": 500}, key="d1")
+        answer = ask(
+            "POST", "/v1/dispatch", json={"text": "Create a beginner module on embeddings with a quiz", "accept_up_to": 500}, key="d1"
+        )
         assert answer.status_code == 201, answer.text
         run = answer.json()["run"]["id"]
         done = _until(lambda: ask("GET", f"/v1/runs/{run}"), lambda it: it.json()["state"] == "completed")
