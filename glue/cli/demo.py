@@ -5,6 +5,8 @@ import secrets
 import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +31,7 @@ def command(
     home = (folder / f"run-{secrets.token_hex(4)}").absolute()
     steps: list[dict[str, object]] = []
     broken = ""
-    with reporting_errors(), Stack(home, Path.cwd()) as stack:
+    with reporting_errors(), _left_behind_by_nobody(home), Stack(home, Path.cwd()) as stack:
         with err.status("Starting") as status:
             stack.report = status.update
             stack.start(identity=identity, serve=False, apply=False)  # type: ignore[arg-type]
@@ -62,6 +64,16 @@ def command(
     if not keep:
         shutil.rmtree(home, ignore_errors=True)
     out.print(f"\nAll {len(steps)} steps hold, in {time.monotonic() - started:.0f} s. Transcript: {folder / 'transcript.md'}")
+
+
+@contextmanager
+def _left_behind_by_nobody(home: Path) -> Iterator[None]:
+    # A step that broke leaves its logs to be read; who stops the story with Ctrl-C wants nothing of it.
+    try:
+        yield
+    except KeyboardInterrupt:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
 
 
 def _write(folder: Path, identity: str, seconds: float, steps: list[dict[str, object]]) -> None:
