@@ -34,6 +34,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"Made the program (?P<name>.+)\.", "Made the program %(name)s."),
     (r"New secret for (?P<name>\S+)\.", "New secret for %(name)s."),
     (r"Switched (?P<name>\S+) off\.", "Switched %(name)s off."),
+    (r"Asked by a machine with the license key\.", "Asked by a machine with the license key."),
     (r"Asked by (?P<email>\S+)\.", "Asked by %(email)s."),
     (r"Asked by (?P<email>\S+): .*", "Asked by %(email)s."),
     (r"Invoice (?P<number>\S+) was due on (?P<day>\S+)\.", "Invoice %(number)s was due on %(day)s."),

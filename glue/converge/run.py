@@ -308,4 +308,11 @@ def _words_of(difference: Change | Finding) -> str:
         return f"{difference.name} {kinds.get(difference.state, 'needs a decision')}: expected {difference.expected}, found {difference.found}."
     if difference.field == "exists":
         return f"Made the {difference.part}."
-    return f"Set {difference.name} from {difference.before} to {difference.after}."
+    return f"Set {difference.name} from {_said(difference.before)} to {_said(difference.after)}."
+
+
+def _said(value: object) -> str:
+    """A value as a person reads it: sets by their members, an absent one as none."""
+    if isinstance(value, (set, frozenset, tuple, list)):
+        return ", ".join(sorted(str(one) for one in value)) or "none"
+    return str(value)

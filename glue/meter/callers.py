@@ -97,7 +97,7 @@ class Callers:
             raise NotAllowed(
                 grant.reason or "The license is not valid any more.", remedy="See the license page of the portal.", reason="license"
             )
-        return Caller(snapshot, "license", grant.id, grant.id)
+        return Caller(snapshot, "license", grant.id, "a machine with the license key")
 
     async def _read_snapshot(self, tenant: str) -> Snapshot | None:
         return await asyncio.to_thread(self._snapshots.get, tenant)

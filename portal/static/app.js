@@ -15,6 +15,25 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
 });
+// On a narrow screen a wide table reads as cards (app.css): each cell then says what it is.
+function label(root) {
+  for (const table of root.querySelectorAll(".table-wrap > table:not(.cards)")) {
+    const names = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    table.setAttribute("role", "table");
+    for (const row of table.querySelectorAll("tr")) {
+      row.setAttribute("role", "row");
+      [...row.cells].forEach((cell, place) => {
+        const head = cell.closest("thead");
+        cell.setAttribute("role", head ? "columnheader" : "cell");
+        if (!head) cell.dataset.label = names[place] || "";
+      });
+    }
+    for (const part of table.querySelectorAll("thead, tbody")) part.setAttribute("role", "rowgroup");
+    table.classList.add("cards");
+  }
+}
+label(document);
+document.addEventListener("htmx:after:swap", () => label(document));
 // A second click does not send a form twice; the server would answer it once anyway.
 document.addEventListener("submit", (event) => {
   const form = event.target;
