@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from glue.converge.timeline import TimelineEntry
+from glue.rules.tiers import Tiers
 from portal.languages import Writer
 
 # What the other rooms write, as patterns, and the sentence that a person reads instead.
@@ -56,20 +57,26 @@ class Event:
     cause: str
 
 
-def in_words(entries: list[TimelineEntry], writer: Writer, *, everything: bool = False) -> tuple[Event, ...]:
-    """Entries as a customer reads them; ``everything`` shows the technical steps as they were written."""
+def in_words(entries: list[TimelineEntry], writer: Writer, tiers: Tiers, *, everything: bool = False) -> tuple[Event, ...]:
+    """Entries as a customer reads them, plans by their titles; ``everything`` shows the technical steps as they were written."""
     found = []
     for entry in entries:
-        said = _say(entry.text, writer)
+        said = _say(entry.text, writer, tiers)
         if everything or said is not None or not _QUIET.match(entry.text):
-            cause = _say(entry.cause, writer)
+            cause = _say(entry.cause, writer, tiers)
             found.append(Event(entry.at, said or writer.text(entry.text), entry.cause if cause is None else cause))
     return tuple(found)
 
 
-def _say(text: str, writer: Writer) -> str | None:
+def _say(text: str, writer: Writer, tiers: Tiers) -> str | None:
     """None: no sentence of ours fits."""
     for pattern, sentence in _COMPILED:
         if match := pattern.fullmatch(text):
-            return writer.text(sentence, **match.groupdict()) if sentence else ""
+            words = {name: _title(word, tiers) if name in {"plan", "before"} else word for name, word in match.groupdict().items()}
+            return writer.text(sentence, **words) if sentence else ""
     return None
+
+
+def _title(code: str, tiers: Tiers) -> str:
+    tier = tiers.of_plan(code) or tiers.find(code)
+    return tier.title if tier is not None else code

@@ -32,7 +32,9 @@ def routes(site: Site, services: Services) -> APIRouter:
             rows = read_timeline(session, person.tenant, limit=PAGE + 1, before=before)
         older = rows[PAGE - 1].id if len(rows) > PAGE else None
         context = EventsPage(
-            entries=in_words(rows[:PAGE], site.writer(request, person), everything=everything), older=older or 0, everything=everything
+            entries=in_words(rows[:PAGE], site.writer(request, person), services.tiers, everything=everything),
+            older=older or 0,
+            everything=everything,
         )
         return site.page(request, "events", context, title="Events", person=person, current="events")
 

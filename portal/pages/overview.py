@@ -95,7 +95,7 @@ def _overview(site: Site, services: Services, request: Request, person: Person) 
     tier = services.tiers.find(snapshot.tier if snapshot else record.tier)
     steps = checklist(site, services, tenant, writer)
     with services.database.read(tenant) as session:
-        lately = in_words(read_timeline(session, tenant, limit=30), writer)[:6]
+        lately = in_words(read_timeline(session, tenant, limit=30), writer, services.tiers)[:6]
     return OverviewPage(
         tenant=tenant,
         lead=writer.text("Good to see you, %(name)s.", name=person.name.split(" ")[0]),

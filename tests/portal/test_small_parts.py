@@ -20,6 +20,7 @@ from portal.login import safe_path
 from portal.pages.invoices import split_units
 from portal.prices import PriceCard
 from portal.rendering import nice
+from tests.fakes.world import load_tiers
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
@@ -102,11 +103,14 @@ def test_timeline_is_told_in_the_readers_words():
     entries = [
         TimelineEntry(tenant_id="t", at=NOW, kind="change", text="Set organization.attr.plan from free to pro.", cause="The tier is pro."),
         TimelineEntry(tenant_id="t", at=NOW, kind="asked", text="Invited bob@example.com as member.", cause="Asked by alice@example.com."),
+        TimelineEntry(tenant_id="t", at=NOW, kind="change", text="Set subscription.plan from None to pro_usd_monthly_1.", cause=""),
         TimelineEntry(tenant_id="t", at=NOW, kind="note", text="Something nobody foresaw.", cause=""),
     ]
-    assert [event.text for event in in_words(entries, Writer("en"))] == ["Invited bob@example.com as member.", "Something nobody foresaw."]
-    assert in_words(entries, Writer("de"))[0].text == "bob@example.com wurde als member eingeladen."
-    assert len(in_words(entries, Writer("en"), everything=True)) == 3
+    tiers = load_tiers()
+    said = ["Invited bob@example.com as member.", "The subscription Pro began.", "Something nobody foresaw."]
+    assert [event.text for event in in_words(entries, Writer("en"), tiers)] == said
+    assert in_words(entries, Writer("de"), tiers)[0].text == "bob@example.com wurde als member eingeladen."
+    assert len(in_words(entries, Writer("en"), tiers, everything=True)) == 4
 
 
 @pytest.mark.parametrize(
