@@ -3,6 +3,7 @@
 Secrets and addresses have no default: a missing one stops the process by name. The reference is docs/reference/settings.md.
 """
 
+import base64
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,16 @@ def _refuse_weak(value: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_refuse_weak)]
+
+
+def _refuse_other_lengths(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) != 32:
+        raise ValueError("the key is 32 bytes in URL-safe base64; `glue init` makes one")
+    return value
+
+
+InstallerKey = Annotated[Secret, AfterValidator(_refuse_other_lengths)]
 
 
 class _Part(BaseModel):
@@ -109,6 +120,9 @@ class Settings(BaseSettings):
 
     public_url: str = Field(description="Address at which people reach the portal, without a trailing slash.")
     secret_keys: list[Secret] = Field(description="Keys that sign our own links and nonces, newest first (JSON list).")
+    installer_key: InstallerKey | None = Field(
+        None, description="Signs what /install.sh installs: 32 random bytes in URL-safe base64; empty: no installer is served."
+    )
     database_url: str = Field("sqlite:///data/glue.db", description="sqlite:///file or postgresql://….")
     config_dir: Path = Field(Path(), description="Folder that holds config/, lago/ and keycloak-realm/.")
     data_dir: Path = Field(Path("data"), description="Folder that keeps the files agents make.")

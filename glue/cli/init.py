@@ -31,6 +31,7 @@ GLUE_KEYGEN__ADMIN_EMAIL=admin@example.com
 GLUE_KEYGEN__ADMIN_PASSWORD={secret_8}
 GLUE_MAIL__HOST=smtp.example.com
 GLUE_METRICS_TOKEN={secret_9}
+GLUE_INSTALLER_KEY={secret_18}
 """
 
 
@@ -49,6 +50,7 @@ GLUE_KEYGEN__ACCOUNT_ID={account}
 GLUE_KEYGEN__ADMIN_EMAIL=admin@{domain}
 GLUE_KEYGEN__ADMIN_PASSWORD={secret_8}
 GLUE_METRICS_TOKEN={secret_9}
+GLUE_INSTALLER_KEY={secret_18}
 GLUE_MAIL__HOST=smtp.{domain}
 KEYGEN_ACCOUNT_ID={account}
 KEYGEN_ADMIN_EMAIL=admin@{domain}
@@ -83,7 +85,7 @@ def command(
     """Write an environment file with fresh secrets. An existing file is never replaced."""
     import uuid
 
-    made = {f"secret_{number}": secrets.token_urlsafe(32) for number in range(1, 18)}
+    made = {f"secret_{number}": secrets.token_urlsafe(32) for number in range(1, 19)}
     # Passwords inside connection addresses hold hexadecimal digits only; nothing needs quoting.
     made |= {f"hex_{number}": secrets.token_hex(32) for number in range(1, 9)}
     made["rsa"] = _rsa_key() if compose else ""

@@ -1,6 +1,7 @@
-"""``coditect``: what a customer has on a machine: status, activate, deactivate, check, doctor.
+"""``coditect``: what a customer has on a machine: status, activate, deactivate, check, doctor, uninstall.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused (the reason in words), 4 the service could not be reached.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused (the reason in words), 4 the service could not be reached, 130 interrupted; of the
+installers also 5: the bundle is not genuine.
 """
 
 import argparse
@@ -12,38 +13,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from glue.client import installing
 from glue.client.client import Client
 from glue.client.errors import BadLicenseFile, ClientError, Refused, Unreachable
 from glue.client.license_files import LicenseFacts, verify_license_file
 from glue.client.machine import fingerprint, machine_name
+from glue.client.places import WrongUse, config_file, license_file, read_settings, write_private
 from glue.client.spool import Spool
 
 Report = dict[str, Any]
 Options = argparse.Namespace
 
 
-class WrongUse(Exception):
-    """Something has to be given first."""
-
-
-def config_file() -> Path:
-    """Where the settings are: ``$XDG_CONFIG_HOME/coditect/config.json``, readable by you only."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "coditect" / "config.json"
-
-
-def license_file() -> Path:
-    return config_file().with_name("license.lic")
-
-
 def activate(options: Options) -> Report:
     """Give this machine a place of your plan and store a signed file that is good offline."""
     given = {"url": options.url or os.environ.get("CODITECT_URL"), "license_key": options.key or os.environ.get("CODITECT_LICENSE_KEY")}
-    settings = _settings() | {name: value for name, value in given.items() if value}
+    settings = read_settings() | {name: value for name, value in given.items() if value}
+    settings.pop("offline", None)
     with _client(settings) as client:
         client.activate()
         file = client.license_file()
-    _write(config_file(), json.dumps(settings | {"public_key": file.public_key}, indent=2))
-    _write(license_file(), file.certificate)
+    write_private(config_file(), json.dumps(settings | {"public_key": file.public_key}, indent=2))
+    write_private(license_file(), file.certificate)
     return {"machine": machine_name(), "fingerprint": fingerprint(), "good_until": file.expires_at}
 
 
@@ -55,7 +46,7 @@ def status(_options: Options) -> Report:
 
 def deactivate(_options: Options) -> Report:
     """Free this machine's place and forget the file."""
-    with _client(_settings()) as client:
+    with _client(read_settings()) as client:
         client.deactivate()
     license_file().unlink(missing_ok=True)
     return {"machine": machine_name(), "active": False}
@@ -63,11 +54,22 @@ def deactivate(_options: Options) -> Report:
 
 def check(options: Options) -> Report:
     """Ask whether so much of a meter (or a feature) may be used now. Exit code 3: it may not."""
-    with _client(_settings()) as client:
+    with _client(read_settings()) as client:
         answer = client.check(feature=options.feature) if options.feature else client.check(options.meter, options.units)
     if not answer.get("allowed"):
         raise Refused(answer | {"detail": f"Not allowed: {answer.get('reason')}.", "code": str(answer.get("reason"))}, status=200)
     return answer
+
+
+def install(options: Options) -> Report:
+    """What the installers run, after they have checked the bundle."""
+    given = {"url": options.url or os.environ.get("CODITECT_URL", ""), "key": options.key or os.environ.get("CODITECT_LICENSE_KEY", "")}
+    return installing.install(options.bundle, **given, ask=not options.yes, connect=_client)
+
+
+def uninstall(options: Options) -> Report:
+    """Free this machine's place and remove the command, its settings and its file."""
+    return installing.uninstall(keep_place=options.keep_place, connect=_client)
 
 
 def doctor(_options: Options) -> Report:
@@ -89,15 +91,17 @@ def doctor(_options: Options) -> Report:
 
 
 def _look_at_settings() -> Report:
-    if not _settings():
+    if not read_settings():
         raise WrongUse(f"There are no settings in {config_file()}: run `coditect activate`.")
     if config_file().stat().st_mode & 0o077:
         raise WrongUse(f"{config_file()} can be read by others: chmod 600 it.")
-    return {"file": str(config_file()), "url": _settings().get("url")}
+    return {"file": str(config_file()), "url": read_settings().get("url")}
 
 
 def _look_at_connection() -> Report:
-    with _client(_settings()) as client:
+    if read_settings().get("offline"):
+        return {"offline": True}
+    with _client(read_settings()) as client:
         return {"standing": client.entitlements().get("standing")}
 
 
@@ -112,41 +116,32 @@ def _stored() -> LicenseFacts:
     if not license_file().exists():
         raise BadLicenseFile("This machine is not activated: run `coditect activate`.")
     text = license_file().read_text(encoding="utf-8")
-    return verify_license_file(text, public_key=_settings().get("public_key", ""), now=datetime.now(UTC), fingerprint=fingerprint())
+    return verify_license_file(text, public_key=read_settings().get("public_key", ""), now=datetime.now(UTC), fingerprint=fingerprint())
 
 
-def _client(settings: dict[str, str]) -> Client:
+def _client(settings: dict[str, Any]) -> Client:
     if not settings.get("url") or not settings.get("license_key"):
         raise WrongUse("An address and a license key are needed: run `coditect activate --url URL --key KEY`.")
     return Client(settings["url"], license_key=settings["license_key"])
 
 
-def _settings() -> dict[str, str]:
-    if not config_file().exists():
-        return {}
-    settings = json.loads(config_file().read_text(encoding="utf-8"))
-    return dict(settings) if isinstance(settings, dict) else {}
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    swap = file.with_name(f".{file.name}.swap")
-    with os.fdopen(os.open(swap, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(text)
-    swap.replace(file)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="coditect", description="Your license on this machine.", epilog=(__doc__ or "").split("\n\n")[1])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for work in (status, activate, deactivate, check, doctor):
+    for work in (status, activate, deactivate, check, doctor, install, uninstall):
         text = (work.__doc__ or "").strip()
         command = commands.add_parser(work.__name__, help=text, description=text)
         command.set_defaults(work=work)
         command.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
-        if work is activate:
+        if work in {activate, install}:
             command.add_argument("--url", default="", help="address of the portal (or CODITECT_URL)")
             command.add_argument("--key", default="", help="license key (or CODITECT_LICENSE_KEY, which no process list shows)")
+        if work is install:
+            command.add_argument("--bundle", type=Path, required=True, help="folder with the checked bundle")
+        if work in {install, uninstall}:
+            command.add_argument("--yes", action="store_true", help="ask nothing")
+        if work is uninstall:
+            command.add_argument("--keep-place", action="store_true", help="ask nothing of the network; the place stays taken")
         if work is check:
             command.add_argument("meter", nargs="?", default="api_calls", help="what is metered; default api_calls")
             command.add_argument("--units", default="1", help="how much; default 1")
@@ -165,13 +160,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail("unreachable", error, 4, as_json=options.as_json)
     except Refused as error:
         return _fail(error.code, error, 3, as_json=options.as_json)
+    except KeyboardInterrupt as error:
+        return _fail("interrupted", error, 130, as_json=options.as_json)
     except (BadLicenseFile, OSError, ValueError) as error:
         return _fail("failed", error, 1, as_json=options.as_json)
     _print(report, as_json=options.as_json)
     return 1 if report.get("failed") else 0
 
 
-def _fail(code: str, error: Exception, exit_code: int, *, as_json: bool) -> int:
+def _fail(code: str, error: BaseException, exit_code: int, *, as_json: bool) -> int:
     if as_json:
         _print({"error": code, "detail": str(error)}, as_json=True)
     else:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from glue.client.errors import BadLicenseFile
+from glue.client.genuine import is_signed
 
 _KINDS = {"LICENSE FILE": "license", "MACHINE FILE": "machine"}
 _SKEW = timedelta(minutes=5)
@@ -39,15 +37,15 @@ def verify_license_file(text: str, *, public_key: bytes | str, now: datetime, fi
         raise BadLicenseFile(f"The file is signed by {envelope.get('alg')}, base64+ed25519 is expected.")
     encoded = str(envelope.get("enc", ""))
     try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key) if isinstance(public_key, str) else public_key)
-        key.verify(base64.b64decode(str(envelope.get("sig", "")), validate=True), f"{kind}/{encoded}".encode())
+        key = base64.b64decode(public_key) if isinstance(public_key, str) else public_key
+        signature = base64.b64decode(str(envelope.get("sig", "")), validate=True)
+        if not _is_signed(key, f"{kind}/{encoded}".encode(), signature):
+            raise BadLicenseFile("The signature does not fit the file.")
         content = json.loads(base64.b64decode(encoded, validate=True))
         data, meta = content["data"], content["meta"]
         issued_at = datetime.fromisoformat(meta["issued"])
         expires_at = datetime.fromisoformat(meta["expiry"]) if meta.get("expiry") else None
         attributes = data["attributes"]
-    except InvalidSignature as error:
-        raise BadLicenseFile("The signature does not fit the file.") from error
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise BadLicenseFile("The file is broken.") from error
     if issued_at > now + _SKEW:
@@ -60,6 +58,19 @@ def verify_license_file(text: str, *, public_key: bytes | str, now: datetime, fi
     if attributes.get("suspended") or str(attributes.get("status", "")).upper() in {"SUSPENDED", "BANNED"}:
         raise BadLicenseFile("The license was suspended when the file was made.")
     return LicenseFacts(kind, str(data["id"]), own, issued_at, expires_at, data)
+
+
+def _is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:  # the installed command has no compiled parts; this takes 7 ms instead of 0.1
+        return is_signed(public_key, message, signature)
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _open(text: str) -> tuple[str, dict[str, Any]]:

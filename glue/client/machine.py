@@ -5,6 +5,10 @@ import platform
 import uuid
 from pathlib import Path
 
+from glue.client.places import state_folder, write_private
+
+_MADE_UP = 1 << 40  # no network card was found, the number is a new one in every process
+
 
 def fingerprint() -> str:
     """64 hexadecimal digits."""
@@ -27,4 +31,13 @@ def _own_id() -> str:
             continue
         if text:
             return text
-    return f"{uuid.getnode():012x}"
+    node = uuid.getnode()
+    return f"{node:012x}" if not node & _MADE_UP else _kept_id()
+
+
+def _kept_id() -> str:
+    """An id made once: a machine that has none of its own must still be the same one tomorrow."""
+    file = state_folder() / "machine-id"
+    if not file.exists():
+        write_private(file, uuid.uuid4().hex)
+    return file.read_text(encoding="ascii")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glue.client.errors import Refused
+from glue.client.places import state_folder
 
 MOST_FACTS = 500  # in one request
 _ABOUT_THE_REQUEST = {400, 404, 409, 413, 422}
@@ -31,8 +32,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        self.folder = folder or state / "coditect" / "usage"
+        self.folder = folder or state_folder() / "usage"
 
     def keep(self, request: Kept) -> Path:
         """On disk when this returns."""

@@ -204,6 +204,7 @@ class Stack:
     def _secrets(self) -> dict[str, str]:
         names = ("SERVICE", "PORTAL", "API", "APPLY")
         made = {f"GLUE_KEYCLOAK__{name}_CLIENT_SECRET": secrets.token_urlsafe(32) for name in names}
+        made["GLUE_INSTALLER_KEY"] = secrets.token_urlsafe(32)
         return made | {"GLUE_SECRET_KEYS": f'["{secrets.token_urlsafe(32)}"]'}
 
 

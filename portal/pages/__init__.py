@@ -8,6 +8,7 @@ from glue.wiring import Services
 from portal.pages import (
     account,
     events,
+    install,
     invoices,
     licenses,
     overview,
@@ -30,6 +31,7 @@ PAGES: tuple[Callable[[Site, Services], APIRouter], ...] = (
     plan.routes,
     usage.routes,
     licenses.routes,
+    install.routes,
     team.routes,
     programs.routes,
     events.routes,

@@ -14,7 +14,10 @@ from portal.site import FormText, Site
 
 @dataclass(frozen=True)
 class LicensesPage:
-    """``key`` is empty while the license is being made. ``reason`` says why it is suspended."""
+    """``key`` is empty while the license is being made. ``reason`` says why it is suspended.
+
+    ``install_line`` is empty when no installer is served.
+    """
 
     key: str
     suspended: bool
@@ -25,6 +28,8 @@ class LicensesPage:
     can_manage: bool
     stale_since: datetime | None
     install_line: str
+    windows_line: str
+    key_address: str
     nonce: str
 
 
@@ -38,7 +43,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         view, record = look.value, services.actions.record(person.tenant)
         suspended = view is not None and (view.license.suspended or not record.standing.may_use)
         reason = site.known.standing(person.tenant, fresh_seconds=15).reason if suspended else ""
-        writer = site.writer(request, person)
+        writer, url = site.writer(request, person), services.settings.public_url
         context = LicensesPage(
             key=view.license.key if view else "",
             suspended=suspended,
@@ -48,7 +53,9 @@ def routes(site: Site, services: Services) -> APIRouter:
             machines_limit=view.limit if view else services.actions.grants(person.tenant).machines,
             can_manage=person.may(),
             stale_since=look.stale_since,
-            install_line=f"curl -fsSL {services.settings.public_url}/install.sh | sh",
+            install_line=f"curl -fsSL {url}/install.sh | sh" if services.settings.installer_key else "",
+            windows_line=f"irm {url}/install.ps1 | iex",
+            key_address=f"{url}/install/key.pem",
             nonce=site.new_form().nonce,
         )
         return site.page(request, "licenses", context, title="Licenses", person=person, current="licenses")

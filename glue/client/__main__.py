@@ -1,0 +1,5 @@
+"""``python -m glue.client`` is ``coditect``."""
+
+from glue.client.command import main
+
+main()
