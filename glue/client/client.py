@@ -207,7 +207,7 @@ class Client:
         if answer.status_code == 401 and self._token_url and not renewed:
             self._token_until = 0.0  # ended before its time
             return self._once(method, path, body, key, renewed=True)
-        content = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        content = answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else {}
         if answer.is_error:
             raise Refused(content if isinstance(content, dict) else {}, status=answer.status_code)
         return content if isinstance(content, dict) else {"items": content}

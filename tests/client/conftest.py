@@ -90,7 +90,7 @@ class Service(httpx.BaseTransport):
             return httpx.Response(200, json={"machines": list(self.machines.values()), "limit": self.places})
         if request.method == "DELETE":
             self.machines.pop(request.url.path.rpartition("/")[2], None)
-            return httpx.Response(204)
+            return httpx.Response(204, headers={"content-type": "application/json"})  # as the service answers
         asked = json.loads(request.content)
         if asked["fingerprint"] not in self.machines and len(self.machines) >= self.places:
             return httpx.Response(403, json={"code": "limit_reached", "detail": "All places are taken.", "remedy": "Free one."})

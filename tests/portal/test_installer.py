@@ -1,0 +1,113 @@
+"""The installer against the running service: on a machine that has nothing of ours, killed at each step, refused, removed."""
+
+import json
+import secrets
+import stat
+
+import pytest
+
+from glue.actions.machines import read_license
+from tests.installer.clean_machine import WORKS, CleanMachine
+
+pytestmark = pytest.mark.skipif(not WORKS, reason="bubblewrap does not work on this machine")
+
+
+def license_of(person):
+    return read_license(person.portal.services.actions, person.tenant)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return CleanMachine(tmp_path, machine_id=secrets.token_hex(16))
+
+
+@pytest.fixture
+def line(portal):
+    return f"curl -fsSL {portal.url}/install.sh | sh -s -- --yes --json"
+
+
+def test_killed_at_each_step_it_finishes_with_one_machine(paula, machine, line):
+    before = len(license_of(paula).machines)
+    key = license_of(paula).license.key
+    for step in range(1, 7):
+        asked = {"CODITECT_LICENSE_KEY": key} if step < 4 else {}  # later it is known
+        assert f"[{step}/6]" in machine.run_until(f"[{step}/6]", line, **asked)
+        assert len(license_of(paula).machines) <= before + 1
+    code, printed, said = machine.run(line)
+    assert code == 0, said
+    report = json.loads(printed)
+    assert [one.fingerprint for one in license_of(paula).machines].count(report["fingerprint"]) == 1
+    assert len(license_of(paula).machines) == before + 1
+    assert "PATH" in report["to_do"]
+    settings = machine.home / ".config/coditect/config.json"
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+    assert not (machine.home / ".local/state/coditect/installer").exists()
+
+    code, status = machine.coditect("status", network=False)
+    assert (code, status["active"], status["kind"]) == (0, True, "machine")
+    assert machine.coditect("check api_calls")[0] == 0
+    assert machine.coditect("doctor")[0] == 0
+
+    assert machine.coditect("uninstall") == (0, {"removed": True, "place_freed": True, "usage_not_told": 0})
+    assert len(license_of(paula).machines) == before
+    assert [str(path) for path in machine.home.rglob("*") if "coditect" in path.name] == []
+
+
+def test_a_machine_without_an_id_of_its_own_is_the_same_one_again(paula, tmp_path, line):
+    machine = CleanMachine(tmp_path)
+    key = license_of(paula).license.key
+    machine.run_until("[3/6]", line, CODITECT_LICENSE_KEY=key)
+    held = len(license_of(paula).machines)
+    assert machine.run(line)[0] == 0
+    assert len(license_of(paula).machines) == held
+    assert machine.coditect("uninstall")[0] == 0
+
+
+def test_a_refused_license_is_told_in_words_with_a_link_and_leaves_nothing_behind(portal, machine, line):
+    code, printed, _ = machine.run(f"{line} --key no-such-key")
+    answer = json.loads(printed)
+    assert (code, answer["error"]) == (3, "unauthenticated")
+    assert "There is no such license." in answer["detail"]
+    assert f"{portal.url}/licenses" in answer["detail"]
+    assert not (machine.home / ".config").exists()
+    assert not (machine.home / ".local/bin").exists()
+
+
+def test_without_a_key_and_a_terminal_it_says_what_to_give(machine, line):
+    code, printed, _ = machine.run(line)
+    assert code == 2
+    assert "CODITECT_LICENSE_KEY" in json.loads(printed)["detail"]
+
+
+def test_a_carried_bundle_installs_without_network(paula, machine):
+    answer = paula.get("/licenses/offline")
+    assert answer.status_code == 200, answer.text
+    (machine.home / "coditect-offline.tar.gz").write_bytes(answer.content)
+    code, printed, said = machine.run(
+        "tar xzOf coditect-offline.tar.gz install.sh | sh -s -- --offline coditect-offline.tar.gz --json", network=False
+    )
+    assert code == 0, said
+    assert json.loads(printed)["good_until"]
+    assert machine.coditect("status", network=False)[1]["active"] is True
+    code, report = machine.coditect("doctor", network=False)
+    assert (code, report["connection"]) == (0, {"offline": True})
+    assert machine.coditect("uninstall", network=False)[1]["removed"] is True
+
+
+def test_a_file_of_another_machine_is_refused(paula, machine, line):
+    other = CleanMachine(machine.folder / "other", machine_id=secrets.token_hex(16))
+    code, printed, said = other.run(line, CODITECT_LICENSE_KEY=license_of(paula).license.key)
+    assert code == 0, said
+    (machine.home / "bundle.tar.gz").write_bytes(paula.get(f"/licenses/offline?machine={json.loads(printed)['fingerprint']}").content)
+    code, printed, _ = machine.run("tar xzOf bundle.tar.gz install.sh | sh -s -- --offline bundle.tar.gz --json", network=False)
+    assert code == 3
+    assert "another machine" in json.loads(printed)["detail"]
+    assert other.coditect("uninstall")[0] == 0
+
+
+def test_the_page_shows_the_lines_and_old_versions_are_not_answered(portal, alice):
+    page = alice.open("/licenses")
+    assert f"curl -fsSL {portal.url}/install.sh | sh" in page.text
+    assert f"irm {portal.url}/install.ps1 | iex" in page.text
+    assert alice.get("/install/0.0.0-0/coditect.tar.gz").status_code == 404
+    assert alice.get("/install/key.pem").text.startswith("-----BEGIN PUBLIC KEY-----")
