@@ -4,6 +4,7 @@ Starts a stack of its own, lets Alice register, become a customer and work a lit
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -12,17 +13,20 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from glue.cli.story import money_steps, tenant_steps, usage_steps
+from glue.cli.story.tenant_steps import FIELDS
 from glue.cli.story.world import Someone, World
 from glue.ops.stack import Stack
+from glue.sandbox.visitor import register
 
 TARGET = Path("docs/screenshots")
 WIDTHS = (380, 1280)
 SCHEMES = ("light", "dark")
-PUBLIC = {"landing": "/", "login": "/auth/login", "register": "/auth/login?screen=register", "design": "/design"}
+PUBLIC = {"landing": "/", "login": "/auth/login", "register": "/auth/login?screen=register", "status": "/status", "design": "/design"}
+NEWCOMER = {f"welcome-{step}": f"/welcome/{step}" for step in ("organization", "plan", "billing", "confirm")}
 CUSTOMER = {
-    "overview": "/", "plan": "/plan", "plan-change": "/plan/change?tier=team", "plan-cancel": "/plan/cancel", "usage": "/usage", "runs": "/runs",
+    "overview": "/", "plan": "/plan", "plan-change": "/plan/change?tier=pro", "plan-cancel": "/plan/cancel", "usage": "/usage", "runs": "/runs",
     "run-new": "/runs/new", "invoices": "/invoices", "payment": "/payment", "licenses": "/licenses", "team": "/team", "programs": "/programs",
-    "events": "/events", "help": "/help", "privacy": "/privacy", "account": "/account",
+    "first-call": "/programs/first-call", "events": "/events", "help": "/help", "privacy": "/privacy", "account": "/account",
 }  # fmt: skip
 OPERATOR = {
     "operator": "/operator", "operator-drift": "/operator/drift", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
@@ -52,17 +56,54 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), Path.cwd(), report=print) as stack, sync_playwright() as playwright:
         stack.start(identity=options.identity, serve=False, apply=False)
         world = World(stack)
-        tenant_steps.apply_files(world)
-        tenant_steps.alice_becomes_a_customer(world)
-        tenant_steps.bob_joins(world)
-        tenant_steps.machines_are_activated(world)
-        usage_steps.work_is_dispatched(world)
-        olga = money_steps.operator(world)
+        for play in (
+            tenant_steps.apply_files, tenant_steps.alice_becomes_a_customer, tenant_steps.bob_joins, tenant_steps.machines_are_activated,
+            usage_steps.program_is_metered, usage_steps.work_is_dispatched, money_steps.plans_change, money_steps.invoice_is_late,
+            money_steps.drift_is_found,
+        ):  # fmt: skip
+            play(world)
+        customer = CUSTOMER | a_month_at_work(world)
+        olga, nora = world.notes["operator"], newcomer(world)
+        operator = OPERATOR | {
+            "operator-tenant": f"/operator/tenants/{world.tenant}",
+            "operator-ticket": f"/operator{customer['ticket'].removeprefix('/help')}",
+        }
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         take(browser, world, None, PUBLIC, options.only)
-        take(browser, world, world.alice, CUSTOMER, options.only)
-        take(browser, world, olga, OPERATOR | {"operator-tenant": f"/operator/tenants/{world.tenant}"}, options.only)
+        take(browser, world, nora, NEWCOMER, options.only)
+        take(browser, world, world.alice, customer, options.only)
+        take(browser, world, olga, operator, options.only)
         browser.close()
+
+
+def a_month_at_work(world: World) -> dict[str, str]:
+    """Usage by day, a ticket, a second piece of work that waits to be accepted. Returns the pages that have come to be."""
+    alice, url = world.alice.visitor, world.stack.public_url
+    token = usage_steps.program_token(world, *world.notes["program"])
+    for calls in (4200, 6100, 5200, 900, 700, 7800, 8100):
+        world.api("POST", "/v1/consume", token=token, json={"meter": "api_calls", "units": calls}, expect=(200, 202))
+        world.move(days=1)
+        token = usage_steps.program_token(world, *world.notes["program"])
+    alice.open(f"{url}/help")
+    ticket = alice.submit("ticket", subject="Which machine is desk-2?", text="We see two machines. Where do we see who uses them?").url
+    run = next(address for _, address in alice.open(f"{url}/runs").links if address.startswith("/runs/") and len(address) > 20)
+    alice.open(f"{url}/runs/new?sample=curriculum")
+    quote = alice.submit("ask").url
+    invoice = next(address for _, address in alice.open(f"{url}/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address))
+    return {"run": run, "quote": quote.removeprefix(url), "invoice": invoice, "ticket": ticket.removeprefix(url)}
+
+
+def newcomer(world: World) -> Someone:
+    """Somebody who has filled in all but the last page of the welcome."""
+    nora, url = Someone("Nora"), world.stack.public_url
+    register(
+        nora.visitor, f"{url}/auth/login?screen=register", email=nora.email, password=nora.password, first_name="Nora", last_name="Nilsen",
+        mail_url=world.mail_url,
+    )  # fmt: skip
+    nora.visitor.submit("organization", name="North School")
+    nora.visitor.submit("plan", tier="pro")
+    nora.visitor.submit("billing", **FIELDS)
+    return nora
 
 
 def take(browser: Browser, world: World, someone: Someone | None, pages: dict[str, str], only: list[str]) -> None:

@@ -96,7 +96,7 @@ def drift_is_found(world: World) -> Said:
     )
     world.eventually(world.license, lambda row: row.max_machines == 2, "the license should allow what pro allows", seconds=60)
     keygen.update_license(world.license().id, suspended=True)
-    olga = operator(world)
+    olga = world.notes["operator"] = operator(world)
     page = world.eventually(
         lambda: olga.visitor.open(f"{world.stack.public_url}/operator/drift"),
         lambda seen: "license.suspended" in seen.text and "license.max_machines" in seen.text,
