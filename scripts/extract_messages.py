@@ -37,7 +37,7 @@ def collect() -> dict[Message, None]:
                     found[message] = None
     for folder in MODULES:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            if not file.name.startswith("operator"):
+            if not any(part.startswith("operator") for part in (file.parent.name, file.name)):
                 found |= dict.fromkeys(_in_module(ast.parse(file.read_text(encoding="utf-8"))))
     found |= dict.fromkeys(
         value.title for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.GlueError)

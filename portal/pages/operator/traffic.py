@@ -1,0 +1,79 @@
+"""What came in and what goes out: deliveries with replay, unclear effects, stranded usage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from glue.converge.effects import Effect
+from glue.doors.deliveries import Delivery
+from glue.meter.flush import Stranded
+from glue.rules.names import TenantId
+from glue.wiring import Services
+from portal.pages.operator.shared import PAGE, SCOPE, Pager, names_of, pager_of, show
+from portal.site import Site
+
+
+@dataclass(frozen=True)
+class EffectsPage:
+    effects: tuple[Effect, ...]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class DeliveriesPage:
+    rows: tuple[Delivery, ...]
+    pager: Pager
+    source: str
+    state: str
+
+
+@dataclass(frozen=True)
+class StrandedPage:
+    rows: tuple[Stranded, ...]
+
+
+def routes(site: Site, services: Services) -> APIRouter:
+    router = APIRouter(prefix="/operator")
+    database = services.database
+
+    @router.get("/effects")
+    def effects(request: Request) -> Response:
+        person = site.people.get_operator(request)
+        rows = services.effects.list_unclear()
+        with database.read(SCOPE) as session:
+            names = names_of(session, [TenantId(row.tenant_id) for row in rows])
+        return show(site, request, person, "operator_effects", EffectsPage(tuple(rows), names), "Effects", "effects")
+
+    @router.post("/effects/again")
+    def send_again(request: Request, key: Annotated[str, Form()]) -> Response:
+        person = site.people.get_operator(request)
+        tenant = services.effects.send_again(key)
+        services.look_at(tenant, why=f"{person.email} sent {key} again")
+        return RedirectResponse("/operator/effects", 303)
+
+    @router.get("/deliveries")
+    def deliveries(request: Request, source: str = "", state: str = "", offset: int = 0) -> Response:
+        person = site.people.get_operator(request)
+        rows, total = services.deliveries.page(source=source, state=state, offset=max(offset, 0), limit=PAGE)
+        pager = pager_of("/operator/deliveries", offset, total, source=source, state=state)
+        return show(
+            site, request, person, "operator_deliveries", DeliveriesPage(tuple(rows), pager, source, state), "Deliveries", "deliveries"
+        )
+
+    @router.post("/deliveries/replay")
+    def replay(request: Request, delivery: Annotated[int, Form()]) -> Response:
+        site.people.get_operator(request)
+        services.deliveries.replay(delivery)
+        return RedirectResponse("/operator/deliveries", 303)
+
+    @router.get("/stranded")
+    def stranded(request: Request) -> Response:
+        person = site.people.get_operator(request)
+        return show(
+            site, request, person, "operator_stranded", StrandedPage(tuple(services.meter.flush.stranded())), "Stranded usage", "stranded"
+        )
+
+    return router
