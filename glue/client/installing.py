@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -155,12 +156,12 @@ def _install_launcher(environment: Path) -> None:
         raise WrongUse(f"{launcher()} is there already and is not ours; move it away first.")
     launcher().parent.mkdir(parents=True, exist_ok=True)
     python = _python(environment)
-    text = f'@"{python}" -I -m glue.client %*\n' if os.name == "nt" else f'#!/bin/sh\nexec "{python}" -I -m glue.client "$@"\n'
+    text = f'@"{python}" -I -m glue.client %*\n' if os.name == "nt" else f'#!/bin/sh\nexec {shlex.quote(python)} -I -m glue.client "$@"\n'
     write_private(launcher(), text, mode=0o700)
 
 
 def _is_ours(file: Path) -> bool:
-    return file.exists() and str(_environments()) in file.read_text(encoding="utf-8", errors="replace")
+    return file.exists() and "-I -m glue.client" in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _write_settings(settings: Settings, certificate: str) -> None:

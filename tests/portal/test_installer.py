@@ -1,8 +1,12 @@
 """The installer against the running service: on a machine that has nothing of ours, killed at each step, refused, removed."""
 
 import json
+import os
 import secrets
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -51,6 +55,58 @@ def test_killed_at_each_step_it_finishes_with_one_machine(paula, machine, line):
     assert machine.coditect("uninstall") == (0, {"removed": True, "place_freed": True, "usage_not_told": 0})
     assert len(license_of(paula).machines) == before
     assert [str(path) for path in machine.home.rglob("*") if "coditect" in path.name] == []
+
+
+def test_killed_at_any_moment_it_leaves_nothing_that_stops_the_next_run(paula, machine, line):
+    before = len(license_of(paula).machines)
+    key = license_of(paula).license.key
+    for milliseconds in (60, 150, 250, 400, 600, 900):
+        with machine.start(line, CODITECT_LICENSE_KEY=key) as process:
+            time.sleep(milliseconds / 1000)
+            process.kill()
+            process.communicate()
+    code, _, said = machine.run(line, CODITECT_LICENSE_KEY=key)
+    assert code == 0, said
+    assert len(license_of(paula).machines) == before + 1
+    for milliseconds in (100, 200, 300):
+        with machine.start("~/.local/bin/coditect uninstall") as process:
+            time.sleep(milliseconds / 1000)
+            process.kill()
+            process.communicate()
+    code, _, said = machine.run(f"{line.replace('-- --yes', '-- uninstall --yes')}")
+    assert code == 0, said
+    assert len(license_of(paula).machines) == before
+    assert [str(path) for path in machine.home.rglob("*") if "coditect" in path.name] == []
+
+
+def test_a_full_plan_refuses_until_a_place_is_freed(charlie, machine, line):
+    first = CleanMachine(machine.folder / "first", machine_id=secrets.token_hex(16))
+    key = license_of(charlie).license.key
+    assert first.run(line, CODITECT_LICENSE_KEY=key)[0] == 0
+    code, printed, _ = machine.run(line, CODITECT_LICENSE_KEY=key)
+    assert (code, json.loads(printed)["error"]) == (3, "limit_reached")
+    assert first.coditect("uninstall")[1]["place_freed"] is True
+    assert machine.run(line)[0] == 0
+    assert machine.coditect("deactivate")[0] == 0
+    assert license_of(charlie).machines == ()
+
+
+def test_at_a_terminal_it_asks_for_the_key_without_showing_it(portal, charlie, tmp_path):
+    key = license_of(charlie).license.key
+    environ = {"HOME": str(tmp_path / "a home"), "PATH": "/usr/bin:/bin", "CODITECT_PYTHON": sys.executable}
+    (tmp_path / "a home").mkdir()
+    spawn = f"import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['sh', '-c', 'curl -fsSL {portal.url}/install.sh | sh'])))"
+    with subprocess.Popen([sys.executable, "-c", spawn], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        shown = ""
+        while "License key" not in shown:
+            shown += os.read(process.stdout.fileno(), 1000).decode()
+        os.write(process.stdin.fileno(), f"{key}\n".encode())
+        shown += process.stdout.read().decode()
+    assert process.returncode == 0, shown
+    assert "[6/6]" in shown
+    assert key not in shown
+    freed = subprocess.run([tmp_path / "a home/.local/bin/coditect", "uninstall"], env=environ, capture_output=True, text=True, check=False)
+    assert freed.returncode == 0, freed.stderr
 
 
 def test_a_machine_without_an_id_of_its_own_is_the_same_one_again(paula, tmp_path, line):
