@@ -59,10 +59,11 @@ class Dispatcher:
         data_dir: Path,
         executors: Sequence[Executor] = (),
         understand: Callable[[str], Analysis] = analyse,
+        demand_runs: Callable[[], None] = lambda: None,
     ) -> None:
         self._books, self._clock, self._meter, self.registry = Books(database, clock), clock, meter, registry
         self._credits, self._store = RunCredits(meter), ArtifactStore(data_dir)
-        self._understand = understand
+        self._understand, self._demand_runs = understand, demand_runs
         self._executors = {executor.name: executor for executor in executors}
         self._offline = OfflineTemplates()
         self._leases = Leases(database, clock)
@@ -170,6 +171,7 @@ class Dispatcher:
             if known is None:
                 raise Conflict("This quote was accepted already.", remedy="Look at its run.", run=quote.run_id)
             return self.run_of(tenant, quote.run_id)
+        self._demand_runs()
         if self._clock.now() > quote.valid_until:
             raise Conflict("This quote is out of date.", remedy="Ask for a new one.", quote=quote_id)
         run_id = "run-" + quote_id.removeprefix("quote-")
