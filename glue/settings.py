@@ -6,7 +6,7 @@ Secrets and addresses have no default: a missing one stops the process by name. 
 import base64
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     clock_file: Path | None = Field(None, description="Beside sandboxes: file with the offset of business time in seconds.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8300, description="Port to listen on.")
+    registration: Literal["open", "invited"] = Field(
+        "open", description="Who may register: open to everybody, or invited: by a code or a cohort's share; others wait in a list."
+    )
     log_format: str = Field("json", description="json or console.")
     metrics_token: SecretStr | None = Field(None, description="Bearer token that /metrics asks for; empty: loopback callers only.")
     product_name: str = Field("Coditect", description="Name of the product in pages and mails.")

@@ -16,7 +16,7 @@ from glue.agents.dispatcher import Dispatcher
 from glue.agents.erasing import scrub_agents
 from glue.agents.executors.models import model_executors
 from glue.agents.registry import load_registry
-from glue.catalog.files import Declaration, load
+from glue.catalog.files import Declaration, load, load_cohorts
 from glue.converge.effects import Effects
 from glue.converge.kinds import known_kinds
 from glue.converge.mails import composer
@@ -45,8 +45,12 @@ from glue.rules.snapshot import Snapshot
 from glue.rules.standing import Standing
 from glue.rules.terms import Terms
 from glue.settings import Settings
+from glue.support.cohorts import Rollout, scrub_cohorts
 from glue.support.feedback import FeedbackBox, scrub_feedback
+from glue.support.invitations import Invitations
 from glue.support.tickets import Tickets, scrub_tickets
+from glue.support.waiting import NOBODY, Letters, WaitingList
+from glue.switches import Switches
 
 
 class Services(Adapters):
@@ -67,9 +71,8 @@ class Services(Adapters):
 
     @cached_property
     def meter(self) -> Meter:
-        return Meter(
-            self.meter_database, clock=self.clock, lago=self.lago, meters=read_meters(self.declaration.lago["billable_metrics"].values())
-        )
+        meters = read_meters(self.declaration.lago["billable_metrics"].values())
+        return Meter(self.meter_database, clock=self.clock, lago=self.lago, meters=meters, switches=self.switches)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -86,10 +89,41 @@ class Services(Adapters):
 
     @cached_property
     def effects(self) -> Effects:
-        compose = composer(
-            product=self.settings.product_name, portal_url=self.settings.public_url, support_address=self.settings.support_address
+        return Effects(self.database, self.clock, known_kinds(self.upstreams, compose=self.letters.compose))
+
+    @cached_property
+    def letters(self) -> Letters:
+        settings = self.settings
+        return Letters(
+            [key.get_secret_value() for key in settings.secret_keys],
+            product=settings.product_name,
+            portal_url=settings.public_url,
+            otherwise=composer(product=settings.product_name, portal_url=settings.public_url, support_address=settings.support_address),
         )
-        return Effects(self.database, self.clock, known_kinds(self.upstreams, compose=compose))
+
+    @cached_property
+    def switches(self) -> Switches:
+        return Switches(self.database, self.clock)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        return Invitations(self.database, self.clock)
+
+    @cached_property
+    def waiting_list(self) -> WaitingList:
+        return WaitingList(self.database, self.clock, self.letters, self.invitations)
+
+    @cached_property
+    def rollout(self) -> Rollout:
+        return Rollout(
+            self.database,
+            self.clock,
+            cohorts=load_cohorts(self.settings.config_dir, self.tiers),
+            registration=self.settings.registration,
+            invitations=self.invitations,
+            switches=self.switches,
+            portal_url=self.settings.public_url,
+        )
 
     @cached_property
     def terms(self) -> Terms:
@@ -128,6 +162,7 @@ class Services(Adapters):
             database_url=self.settings.database_url,
             data_dir=self.settings.data_dir,
             executors=model_executors(self.settings.models),
+            demand_runs=self.switches.demand_runs,
         )
 
     @cached_property
@@ -164,7 +199,7 @@ class Services(Adapters):
             publish=self._publish,
             confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
             record_seats=self._record_seats,
-            scrub=(scrub_agents, scrub_deliveries, scrub_tickets, scrub_feedback),
+            scrub=(scrub_agents, scrub_deliveries, scrub_tickets, scrub_feedback, scrub_cohorts),
             fence=self.meter,
         )
 
@@ -197,6 +232,8 @@ class Services(Adapters):
             Chore("poll of Keycloak", 2, door.poll),
             Chore("sweep", 60, self.sweep),
             Chore("rolling pass", 10, Rolling(self.database, self.clock, every_seconds=10)),
+            Chore("cohorts", 60, self._look_after_cohorts),
+            Chore("letters to the waiting list", 5, lambda: self.effects.run_for(NOBODY)),
             Chore("webhook endpoints", 300, self.register_webhooks),
             Chore("old deliveries and sign-ins", 3600, self._forget_old),
         )
@@ -218,7 +255,13 @@ class Services(Adapters):
             self.database.forget_deleted()
             self.meter_database.forget_deleted()
 
+    def _look_after_cohorts(self) -> None:
+        self.rollout.advance()
+        if not self.rollout.is_closed():
+            self.waiting_list.tell_opened(self.rollout.cohorts)
+
     def _forget_old(self) -> None:
+        self.waiting_list.forget_old()
         self.deliveries.forget_old()
         self.signins.forget_expired()
 
@@ -248,6 +291,7 @@ class Services(Adapters):
     def start(self, *, worker: bool) -> None:
         """Begin to serve; with ``worker`` also converge, poll, sweep and flush."""
         self.prepare()
+        self.switches.refresh()
         self.meter.start(flush=worker)
         if worker:
             self.worker.start()

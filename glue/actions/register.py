@@ -1,8 +1,9 @@
 """Becoming a customer: an intent first, then convergence makes organization, member, customer, subscription and license."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from glue.actions.asking import Actions
 from glue.converge.tenants import Tenant, set_intent
@@ -33,8 +34,11 @@ class Registration:
     locale: str = "en"
 
 
-def register(actions: Actions, registration: Registration) -> TenantId:
-    """Write the customer down and mark it; the same form sent again gives the same tenant. Raises BadInput, ConfigInvalid."""
+def register(actions: Actions, registration: Registration, *, joining: Callable[[Session, Tenant], None] | None = None) -> TenantId:
+    """Write the customer down and mark it; the same form sent again gives the same tenant. Raises BadInput, ConfigInvalid.
+
+    ``joining`` happens in the same transaction for a new customer: what it raises, undoes the registration.
+    """
     if not registration.display_name.strip() or len(registration.display_name) > 80:
         raise BadInput("Please give a name of at most 80 characters.", field="name")
     actions.tiers.get(registration.tier).plan_for(registration.currency)
@@ -59,6 +63,8 @@ def register(actions: Actions, registration: Registration) -> TenantId:
         )
         set_intent(row, IntentKind.SUBSCRIBE, tier=registration.tier, now=now, by=registration.email)
         session.add(row)
+        if joining is not None:
+            joining(session, row)
         tell(session, tenant, at=now, kind="asked", text=f"Registered for {registration.tier}.", cause=f"Asked by {registration.email}.")
         mark(session, tenant, why="a new customer registered", now=now, priority=Priority.PERSON)
     return tenant

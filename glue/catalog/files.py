@@ -11,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from glue.catalog.refusals import check_plan
 from glue.errors import ConfigInvalid
+from glue.rules.cohorts import Cohorts, parse_cohort
 from glue.rules.tiers import Tier, Tiers, parse_tier
 
 LAGO_LISTS = ("billable_metrics", "features", "taxes", "coupons")
@@ -37,6 +38,7 @@ def load(folder: Path) -> Declaration:
     tiers = load_tiers(folder)
     for tier in tiers:
         _check_tier(tier, lago)
+    load_cohorts(folder, tiers)  # a wrong one is told before anything is applied
     realm_file = folder / "keycloak-realm" / "glue-realm.json"
     return Declaration(tiers=tiers, lago=lago, keygen=_mapping(folder / "config" / "keygen.yaml"), realm=_json(realm_file))
 
@@ -53,6 +55,12 @@ def load_tiers(folder: Path) -> Tiers:
     if len(set(codes)) < len(codes):
         raise ConfigInvalid("Two tiers have the same code.", remedy="Give each file in config/tiers its own code.")
     return Tiers(tiers)
+
+
+def load_cohorts(folder: Path, tiers: Tiers) -> Cohorts:
+    """The beta cohorts; there may be none."""
+    files = sorted((folder / "config" / "cohorts").glob("*.yaml"))
+    return Cohorts(parse_cohort(_mapping(file), tiers, file=_short(file, folder)) for file in files)
 
 
 def _check_tier(tier: Tier, lago: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:

@@ -239,7 +239,8 @@ class MeterApp:
 
     async def _entitlements(self, call: Call) -> Answer:
         body = self._meter.entitlements(call.caller.snapshot)
-        etag = f'"{call.caller.snapshot.version}-{body["standing"]}-{body["period"] and body["period"]["from"]}"'.encode()
+        paused = ".".join(sorted(self._meter.paused_features))
+        etag = f'"{call.caller.snapshot.version}-{body["standing"]}-{body["period"] and body["period"]["from"]}-{paused}"'.encode()
         headers: Headers = [*_JSON, (b"etag", etag), (b"cache-control", b"private, no-cache")]
         wanted = call.headers.get(b"if-none-match", b"")
         if wanted == b"*" or etag in [tag.strip().removeprefix(b"W/") for tag in wanted.split(b",")]:

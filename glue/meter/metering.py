@@ -31,6 +31,7 @@ from glue.meter.totals import Difference, ShowsUsage, Totals
 from glue.meter.units import parse_units
 from glue.rules.names import TenantId
 from glue.rules.snapshot import Snapshot
+from glue.switches import FollowsSwitches
 
 Units = int | str | Decimal
 _PURGE_EVERY = 1200  # turns of half a second
@@ -53,7 +54,16 @@ class Billing(TakesUsage, ShowsUsage, Protocol):
 class Meter:
     """Checks, records, reserves and reports. ``start`` keeps its memory fresh; without it everything is exact but slower to notice."""
 
-    def __init__(self, database: Database, *, clock: Clock, meters: Meters, lago: Billing, blind_after: timedelta = BLIND_AFTER) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        meters: Meters,
+        lago: Billing,
+        blind_after: timedelta = BLIND_AFTER,
+        switches: FollowsSwitches | None = None,
+    ) -> None:
         self.advice = Advice(database, clock=clock)
         self.committer = Committer(database, clock=clock, committed=self.advice.committed)
         self.snapshots = Snapshots(database, self.committer)
@@ -63,7 +73,7 @@ class Meter:
         self.flush = Flush(
             database, self.committer, self.snapshots, meters=meters, clock=clock, lago=lago, in_between=self.totals.look_at_next
         )
-        self._clock = clock
+        self._clock, self._switches = clock, switches
         self.errors = database.errors
         self._passing: tuple[type[Exception], ...] = (*database.errors, Unavailable)
         self._several_processes = not database.is_sqlite
@@ -93,6 +103,8 @@ class Meter:
             try:
                 if self._several_processes:
                     self.snapshots.follow()
+                if self._switches is not None:
+                    self._switches.refresh()
                 self.advice.refresh()
                 if turn % _PURGE_EVERY == 0:
                     self.forget_old()
@@ -230,6 +242,10 @@ class Meter:
         """Send everything used until now, fenced or not. True when all of it is proven to be at Lago."""
         return self.flush.flush_now(tenant)
 
+    def send_again(self, tenant: TenantId, *, since: datetime, until: datetime) -> int:
+        """Send usage of [since, until) to Lago once more, should it have lost some; nothing is counted twice. Answers how many events."""
+        return self.flush.send_again(tenant, since=since, until=until)
+
     def compare_with_lago(self, tenant: TenantId) -> list[Difference]:
         """Meters that Lago counts otherwise than what we sent; empty when all agree."""
         return self.totals.compare(tenant)
@@ -270,7 +286,13 @@ class Meter:
             raise BadInput("feature is not usable.", field="feature", expected="the code of a feature")
         reason = "" if snapshot.standing.may_use else snapshot.standing.value
         reason = reason or ("" if snapshot.features.get(feature) else "not_included")
+        reason = reason or ("paused" if feature in self.paused_features else "")
         return {"allowed": not reason, "reason": reason or "ok", "feature": feature}
+
+    @property
+    def paused_features(self) -> frozenset[str]:
+        """Features that an operator turned off for everybody."""
+        return self._switches.paused_features if self._switches is not None else frozenset()
 
     def demand_standing(self, snapshot: Snapshot) -> None:
         """Raises NotAllowed when what was bought may not be used."""
@@ -284,7 +306,7 @@ class Meter:
             "tier": snapshot.tier,
             "standing": snapshot.standing.value,
             "reason": snapshot.reason,
-            "features": snapshot.features,
+            "features": {code: granted and code not in self.paused_features for code, granted in snapshot.features.items()},
             "meters": {code: {"limit": grant.limit, "hard": grant.hard} for code, grant in snapshot.meters.items()},
             "period": _period(snapshot),
         }

@@ -15,7 +15,11 @@ import glue.converge.timeline
 import glue.dirty
 import glue.doors.deliveries
 import glue.meter.tables
+import glue.support.cohorts
 import glue.support.feedback
-import glue.support.tickets  # noqa: F401
+import glue.support.invitations
+import glue.support.tickets
+import glue.support.waiting
+import glue.switches  # noqa: F401
 
 FOREIGN: frozenset[str] = frozenset()  # tables in our stores that a library keeps
