@@ -5,7 +5,8 @@
 # Exit codes (in $LASTEXITCODE): 0 done, 1 failed, 2 wrong use, 3 refused, 4 not reachable, 5 the bundle is not genuine.
 
 function Install-Coditect {
-    $ErrorActionPreference = 'Stop'
+    # Not 'Stop': Windows PowerShell would take any word that a program says on its error stream for an error.
+    $ErrorActionPreference = 'Continue'
     $url = '@URL@'; $version = '@VERSION@'; $sha256 = '@SHA256@'; $publicKey = '@PUBLIC_KEY@'
     $state = if ($env:XDG_STATE_HOME) { $env:XDG_STATE_HOME } else { Join-Path $HOME '.local/state' }
     $work = Join-Path $state 'coditect/installer'
@@ -29,7 +30,7 @@ function Install-Coditect {
     }
     if (-not $python) { return Stop-Coditect 2 'Python 3.11 or newer is needed. Install it, or name it by CODITECT_PYTHON.' }
 
-    New-Item -ItemType Directory -Force -Path $work | Out-Null
+    New-Item -ErrorAction Stop -ItemType Directory -Force -Path $work | Out-Null
     $checker = @'
 @CHECKER@
 '@
@@ -42,9 +43,9 @@ function Install-Coditect {
     if (-not $offline -and $LASTEXITCODE -ne 0) {
         foreach ($file in 'coditect.tar.gz', 'coditect.tar.gz.sig') {
             $part = Join-Path $work "$file.part"
-            try { Invoke-WebRequest -UseBasicParsing -Uri "$url/install/$version/$file" -OutFile $part }
+            try { Invoke-WebRequest -ErrorAction Stop -UseBasicParsing -Uri "$url/install/$version/$file" -OutFile $part }
             catch { return Stop-Coditect 4 "$url/install/$version/$file could not be fetched. If the service answers, this script is an old one: get it again." }
-            Move-Item -Force $part (Join-Path $work $file)
+            Move-Item -ErrorAction Stop -Force $part (Join-Path $work $file)
         }
     }
     # Checksum and signature by the key pinned here; unpacks what was checked, and runs nothing of it.
@@ -61,10 +62,10 @@ function Install-Coditect {
     $global:LASTEXITCODE = $code
 }
 
-# Never `exit`: run by `iex`, that would close the window.
 function Stop-Coditect([int] $code, [string] $reason) {
     [Console]::Error.WriteLine($reason)
     $global:LASTEXITCODE = $code
 }
 
-Install-Coditect @args
+# `exit` only out of a file: run by `iex`, it would close the window.
+& { Install-Coditect @args; if ($PSCommandPath) { exit $global:LASTEXITCODE } } @args

@@ -22,7 +22,9 @@ def run(capsys):
     def run(*arguments):
         code = command.run(arguments)
         printed = capsys.readouterr()
-        return code, json.loads(printed.out) if printed.out.startswith("{") else printed.out + printed.err
+        # Other tests' servers may say something on the same stream.
+        answer = next((line for line in printed.out.splitlines() if line.startswith("{")), "")
+        return code, json.loads(answer) if answer else printed.out + printed.err
 
     return run
 

@@ -7,10 +7,15 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from glue.actions.machines import read_license
+from glue.client import command, genuine
+from glue.client.places import launcher
+from glue.client.spool import Kept, Spool
+from portal.installer import Installer
 from tests.installer.clean_machine import WORKS, CleanMachine
 
 pytestmark = pytest.mark.skipif(not WORKS, reason="bubblewrap does not work on this machine")
@@ -167,3 +172,62 @@ def test_the_page_shows_the_lines_and_old_versions_are_not_answered(portal, alic
     assert f"irm {portal.url}/install.ps1 | iex" in page.text
     assert alice.get("/install/0.0.0-0/coditect.tar.gz").status_code == 404
     assert alice.get("/install/key.pem").text.startswith("-----BEGIN PUBLIC KEY-----")
+
+
+@pytest.fixture
+def here(paula, tmp_path, monkeypatch, capsys):
+    """The installer's Python part in this process: exit code and answer. The bundle is opened as the scripts open it."""
+    for name in ("CONFIG", "STATE", "DATA"):
+        monkeypatch.delenv(f"XDG_{name}_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    installer = Installer(paula.portal.services.settings.installer_key.get_secret_value(), url=paula.portal.url)
+    for name, content in installer.files().items():
+        (tmp_path / name).write_bytes(content)
+    assert genuine.main([str(tmp_path), installer.public_key, installer.bundle.sha256]) == 0
+    monkeypatch.setenv("CODITECT_LICENSE_KEY", license_of(paula).license.key)
+
+    def run(*words):
+        if words[0] == "install":
+            words = (*words, "--url", paula.portal.url, "--bundle", str(tmp_path / "bundle"))
+        code = command.run([*words, "--yes", "--json"])
+        # The service runs in this process too, and says on the same stream what it does.
+        return code, next(json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+
+    yield run
+    run("uninstall")
+
+
+def test_a_foreign_command_of_that_name_is_not_replaced(here):
+    launcher().parent.mkdir(parents=True)
+    launcher().write_text("echo mine")
+    code, answer = here("install")
+    assert (code, answer["error"]) == (2, "wrong_use")
+    assert launcher().read_text() == "echo mine"
+    launcher().unlink()
+    assert here("install")[0] == 0
+
+
+def test_a_key_that_nobody_knows_installs_nothing(here, tmp_path):
+    code, answer = here("install", "--key", "no-such-key")
+    assert (code, answer["error"]) == (3, "unauthenticated")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_damaged_environment_is_built_again(here):
+    code, report = here("install")
+    assert code == 0
+    broken = next(Path(report["environment"]).rglob("glue/client/command.py"))
+    broken.write_text("syntax error")
+    assert here("install")[0] == 0
+    assert broken.read_text() != "syntax error"
+    assert here("uninstall") == (0, {"removed": True, "place_freed": True, "usage_not_told": 0})
+
+
+def test_what_was_used_and_not_told_survives_an_uninstall(here, paula):
+    assert here("install")[0] == 0
+    machines = len(license_of(paula).machines)
+    Spool().keep(Kept("/v1/usage", [], "a-key"))
+    assert here("uninstall", "--keep-place") == (0, {"removed": True, "place_freed": False, "usage_not_told": 1})
+    assert len(Spool().waiting()) == 1
+    assert len(license_of(paula).machines) == machines
+    assert here("install")[0] == 0
