@@ -16,6 +16,7 @@ from glue.agents.artifacts import ArtifactStore
 from glue.agents.books import EVERYBODY, Books, Page
 from glue.agents.carrying import DEADLINE, OVER, Carrier
 from glue.agents.executors import Executor, File
+from glue.agents.executors.commands import CommandExecutor
 from glue.agents.executors.offline import OfflineTemplates
 from glue.agents.holds import RunCredits
 from glue.agents.library import Library
@@ -64,7 +65,7 @@ class Dispatcher:
         self._books, self._clock, self._meter, self.registry = Books(database, clock), clock, meter, registry
         self._credits, self._store = RunCredits(meter), ArtifactStore(data_dir)
         self._understand, self._demand_runs = understand, demand_runs
-        self._executors = {executor.name: executor for executor in executors}
+        self._executors = {executor.name: executor for executor in (CommandExecutor(), *executors)}
         self._offline = OfflineTemplates()
         self._leases = Leases(database, clock)
         self._url = database_url

@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -49,7 +49,10 @@ class BySize(_Part):
 
 
 class Agent(_Part):
-    """One entry. ``fit`` says how well it does a task type (0 to 1); ``coordinates`` that it leads others in large work."""
+    """One entry. ``fit`` says how well it does a task type (0 to 1); ``coordinates`` that it leads others in large work.
+
+    ``model`` is PROVIDER:NAME, or ``command``: then ``command`` are the words to run.
+    """
 
     code: str = Field(pattern="^[a-z][a-z0-9_-]*$")
     kind: Literal["agent", "skill", "command"]
@@ -61,12 +64,19 @@ class Agent(_Part):
     coordinates: bool = False
     default: bool = False
     model: str = ""
+    command: tuple[str, ...] = ()
     tools: tuple[Literal["read_files", "write_files", "search_files", "run_command"], ...] = ()
     checks: tuple[Literal["not_empty", "has_title", "links", "quiz_keys", "reading_level", "json"], ...] = ("not_empty",)
     price: Price
     tokens: BySize
     minutes: BySize
     instructions: str
+
+    @model_validator(mode="after")
+    def _has_its_command(self) -> "Agent":
+        if (self.model == "command") != bool(self.command):
+            raise ValueError("`model: command` and the words of `command` belong together")
+        return self
 
     def takes(self, size: Complexity) -> bool:
         return SIZES.index(self.smallest) <= SIZES.index(size) <= SIZES.index(self.largest)

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from glue.agents.linear import load_model
-from glue.agents.router.arguments import arguments_for, find_named
+from glue.agents.router.arguments import Named, arguments_for, find_named
 from glue.agents.router.commands import COMMANDS, DESTRUCTIVE, NONE, READ_ONLY
 from glue.agents.router.doubts import find_doubts
 from glue.agents.router.features import features_of
@@ -29,6 +30,8 @@ _DESTROYERS = word_set(
     "arrete borra elimina suspende revoca cancela anula deten apague exclua suspenda revogue cancele remova pare losche losch sperr sperre widerrufe kundige entferne "
     "stoppe stopp"
 )
+_SENTENCE = re.compile(r"[^.!?;\n]+[.!?;]*")
+_JOINED = re.compile(r"\W*(?:and|or|und|oder|et|ou|y|o|e)\W+(?:\w+\W+){0,2}", re.IGNORECASE)
 UNSURE = 0.2  # a weaker favorite is no answer
 SURE_TO_DESTROY = 0.25
 
@@ -63,11 +66,19 @@ def route(text: str) -> RoutedCommand:
     args = arguments_for(best, takes, text, named)
     if best in DESTRUCTIVE:
         reason = _refusal(best, needs=needs, args=args, doubts=doubts, confidence=confidence)
-        several = {thing.value for thing in named if thing.kind == needs and thing.score >= 2}
-        if reason or len(several) > 1:
+        if reason or len(_candidates(text, [thing for thing in named if thing.kind == needs], order=_ORDERS[best])) > 1:
             return _none(confidence, reason or f"{best} names more than one {needs}")
     why = f"sounds like {best}" + "".join(f", {name} {value}" for name, value in args.items())
     return RoutedCommand(best, args, confidence, best in DESTRUCTIVE, best not in READ_ONLY, why)
+
+
+def _candidates(text: str, named: list[Named], *, order: str) -> set[str]:
+    """The names an order may mean: those of the sentence that orders, or of the whole text; one that is called a tenant beats a mere capital letter."""
+    ordering = [sentence.span() for sentence in _SENTENCE.finditer(text) if re.search(order, fold(sentence.group()))]
+    near = [thing for thing in named if any(start <= thing.start < end for start, end in ordering)] or named
+    joined = any(_JOINED.fullmatch(text[first.end : second.start]) for first, second in pairwise(near))
+    best = max((thing.score for thing in near), default=0)
+    return {thing.value for thing in near if joined or thing.score >= min(best, 3)}
 
 
 def _refusal(command: str, *, needs: str | None, args: dict[str, str], doubts: set[str], confidence: float) -> str | None:

@@ -9,9 +9,12 @@ TOOL = {"name": "fractions.md", "title": "Fractions", "content": TEXT}
 
 
 class WireServer:
-    """``plan`` is a list of turns: "text", "tool", "busy" (429), "cut", "refuse" (400), "long"; usage is 100 in, 50 out each."""
+    """``plan`` is a list of turns: "text", "tool", "busy" (429), "cut", "refuse" (400), "long"; usage is 100 in, 50 out each.
 
-    def __init__(self, plan):
+    ``midway`` is called when half of a stream was sent.
+    """
+
+    def __init__(self, plan, *, midway=lambda: None):
         self.plan, self.requests = list(plan), []
         outer = self
 
@@ -32,7 +35,9 @@ class WireServer:
                 chunks = list(stream(self.path, turn))
                 if turn == "cut":
                     chunks = chunks[: max(1, len(chunks) // 2)]
-                for chunk in chunks:
+                for number, chunk in enumerate(chunks):
+                    if number == len(chunks) // 2:
+                        midway()
                     self.wfile.write(chunk.encode())
                     self.wfile.flush()
                 self.close_connection = True
