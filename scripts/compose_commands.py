@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from glue.agents.router import DESTRUCTIVE, NONE
+from glue.agents.router.commands import READ_ONLY
+from glue.agents.understanding.clauses import split_clauses
+from glue.agents.understanding.details import find_details
 from glue.agents.words import fold
 
 AGENTS = Path(__file__).parents[1] / "glue/agents"
+FRAMES: dict[str, dict[str, list[str]]] = json.loads((AGENTS / "router/training/frames.json").read_text(encoding="utf-8"))
 TENANTS = (
     "Ashgrove Belmont Calder Dovecote Elmhurst Farrow Glenside Hawthorn Inverley Jarrow Kingsmead Lowther Meriden Northgate Oakhurst Parnell Quayside Rutland "
     "Silverton Thornbury Ulmer Verdant Westbrook Yarrow Zellweg Bergmann Castelo Duarte Escobar Fournier Gautier Herrera Lindqvist Montero Nogueira"
@@ -43,12 +48,14 @@ def read_templates() -> list[dict[str, str]]:
 
 
 def compose(seed: int = 11) -> list[Sentence]:
-    """Every written sentence with made-up names: as it is, politely framed, and carelessly typed."""
+    """Every written sentence with made-up names: as it is, politely framed, carelessly typed; and destructive orders made doubtful."""
     rng = random.Random(seed)
-    return [sentence for row in read_templates() for sentence in vary(row["text"], row["command"], rng)]
+    rows = read_templates()
+    plain = [sentence for row in rows for sentence in vary(row["text"], row["command"], rng)]
+    return plain + [sentence for row in rows for sentence in surround(row["text"], row["command"], rng)]
 
 
-FRAMES = (
+POLITE = (
     "Please: {x}",
     "{x} Thanks!",
     "Hi, {x}",
@@ -58,14 +65,38 @@ FRAMES = (
     "{x} They know about it.",
     "OK. {x}",
     "{x} Thank you.",
+    "It's decided: {x}",
+    "{x} Everybody has agreed.",
+    "Hello, one thing for today. {x}",
+    "{x} I have checked it twice.",
 )
 
 
 def vary(template: str, command: str, rng: random.Random) -> Iterator[Sentence]:
     """The sentence and two variations."""
     yield Sentence(_fill(template, rng), command, 1.0)
-    yield Sentence(rng.choice(FRAMES).format(x=_fill(template, rng)), command, 0.4)
+    yield Sentence(rng.choice(POLITE).format(x=_fill(template, rng)), command, 0.4)
     yield Sentence(_mistype(_fill(template, rng), rng), command, 0.4)
+
+
+def surround(template: str, command: str, rng: random.Random) -> Iterator[Sentence]:
+    """A destructive order made certain, and made a condition, a question, a report or a joke, which is not to be followed; a look with destruction ruled out."""
+    order = template.rstrip(".! ")
+    if re.search(r"[.!:;?] ", order) or order.startswith("{"):
+        return
+    language = find_details(order, split_clauses(order)).language
+    kinds = (
+        [("doubtful", NONE, 2), ("certain", command, 2)]
+        if command in DESTRUCTIVE
+        else [("harmless", command, 1)]
+        if command in READ_ONLY
+        else []
+    )
+    for kind, meant, copies in kinds:
+        for frame in rng.sample(FRAMES[kind][language], copies):
+            end = "" if order.endswith("?") else "."
+            text = frame.format(x=_fill(order, rng) + end, y=order[0].lower() + _fill(order[1:], rng)).replace(".?", "?")
+            yield Sentence(text, meant, 0.3)
 
 
 def _fill(template: str, rng: random.Random) -> str:

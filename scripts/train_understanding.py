@@ -116,7 +116,7 @@ def train_router() -> None:
     compose_commands.write_known_words()
     sentences = compose_commands.compose()
     labels = sorted({sentence.command for sentence in sentences})
-    heads: list[Head] = [("command", labels, [sentence.command for sentence in sentences], 12.0)]
+    heads: list[Head] = [("command", labels, [sentence.command for sentence in sentences], 40.0)]
     train("router", [extract_router_features(sentence.text) for sentence in sentences], heads, [sentence.weight for sentence in sentences])
 
 
