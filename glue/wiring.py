@@ -101,6 +101,11 @@ class Services(Adapters):
             otherwise=composer(product=settings.product_name, portal_url=settings.public_url, support_address=settings.support_address),
         )
 
+    @property
+    def features(self) -> frozenset[str]:
+        """Every feature that some tier knows."""
+        return frozenset(code for tier in self.tiers for code in tier.features)
+
     @cached_property
     def switches(self) -> Switches:
         return Switches(self.database, self.clock)

@@ -31,6 +31,7 @@ _CUSTOMER_NAV = (
 )
 _OPERATOR_NAV = (
     ("tenants", "Tenants", "/operator", "tenants"),
+    ("rollout", "Roll-out", "/operator/rollout", "team"),
     ("drift", "Drift", "/operator/drift", "drift"),
     ("effects", "Effects", "/operator/effects", "effects"),
     ("deliveries", "Deliveries", "/operator/deliveries", "inbox"),

@@ -21,6 +21,7 @@ from portal.pages import (
     support,
     team,
     usage,
+    waiting,
     welcome,
 )
 from portal.site import Site
@@ -28,6 +29,7 @@ from portal.site import Site
 PAGES: tuple[Callable[[Site, Services], APIRouter], ...] = (
     overview.routes,
     welcome.routes,
+    waiting.routes,
     plan.routes,
     usage.routes,
     licenses.routes,

@@ -24,7 +24,9 @@ FRESH = 15.0
 
 @dataclass(frozen=True)
 class LandingPage:
-    """``signed_out`` distinguishes nobody from somebody whose organization is gone."""
+    """``by_invitation``: who is not invited waits in a list."""
+
+    by_invitation: bool
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def routes(site: Site, services: Services) -> APIRouter:
     def start(request: Request) -> Response:
         person = site.people.find(request)
         if person is None:
-            return site.page(request, "landing", LandingPage(), title="Welcome")
+            return site.page(
+                request, "landing", LandingPage(services.rollout.by_invitation or services.rollout.is_closed()), title="Welcome"
+            )
         if not person.tenant:
             return RedirectResponse("/welcome", 303)
         return site.page(

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -10,8 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from glue.actions.drafts import Drafts
 from glue.actions.register import Registration, register
 from glue.errors import BadInput
+from glue.rules.cohorts import Cohort
 from glue.rules.facts import Address
 from glue.rules.tiers import Tier
+from glue.support.cohorts import Admission
 from glue.wiring import Services
 from portal.billing_data import COUNTRIES, check_billing
 from portal.people import Person
@@ -34,14 +36,27 @@ class WelcomePage:
     chosen: PriceCard | None
     countries: tuple[tuple[str, str], ...]
     by_invoice: bool
+    cohort: Cohort | None
 
 
 def routes(site: Site, services: Services) -> APIRouter:
     router = APIRouter(prefix="/welcome")
     drafts = Drafts(services.database, services.clock)
 
-    def show(request: Request, person: Person, step: str, form: FormState, answers: Mapping[str, str], *, status: int = 200) -> Response:
-        cards = price_cards(services.tiers, services.plan_prices())
+    def admit(person: Person) -> tuple[Admission | None, str, dict[str, str]]:
+        """Whether the person may come in, their draft's nonce and answers; an invitation decides the plan."""
+        nonce, answers = drafts.read(person.subject)
+        admission = services.rollout.admit(person.email, answers.get("code", ""))
+        if admission and admission.cohort and (admission.code_digest or services.rollout.by_invitation):
+            answers["tier"] = admission.cohort.plan
+        return admission, nonce, answers
+
+    def show(
+        request: Request, person: Person, step: str, form: FormState, answers: Mapping[str, str], admission: Admission, *, status: int = 200
+    ) -> Response:
+        joined = _joined(admission, answers, by_invitation=services.rollout.by_invitation)
+        forced = joined if joined and (admission.code_digest or services.rollout.by_invitation) else None
+        cards = tuple(card for card in price_cards(services.tiers, services.plan_prices()) if forced is None or card.code == forced.plan)
         context = WelcomePage(
             step=step,
             steps=STEPS,
@@ -51,6 +66,7 @@ def routes(site: Site, services: Services) -> APIRouter:
             chosen=next((card for card in cards if card.code == answers.get("tier")), None),
             countries=tuple(COUNTRIES.items()),
             by_invoice=not services.settings.lago.payment_provider_code,
+            cohort=joined,
         )
         return site.page(request, "welcome", context, title="Welcome", person=person, status=status)
 
@@ -60,25 +76,28 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get_signed_in(request)
         if person.tenant:
             return RedirectResponse("/", 303)
-        return RedirectResponse(f"/welcome/{_next_step(drafts.read(person.subject)[1], services)}", 303)
+        return go_on(person)
 
     @router.get("/new")
     def another(request: Request) -> Response:
         """A further organization for somebody who has one."""
-        person = site.people.get_signed_in(request)
-        return RedirectResponse(f"/welcome/{_next_step(drafts.read(person.subject)[1], services)}", 303)
+        return go_on(site.people.get_signed_in(request))
+
+    def go_on(person: Person) -> Response:
+        admission, _, answers = admit(person)
+        return RedirectResponse(f"/welcome/{_next_step(answers, services)}" if admission else "/waiting-list", 303)
 
     @router.get("/{step}")
     def step_page(request: Request, step: str) -> Response:
         person = site.people.get_signed_in(request)
-        nonce, answers = drafts.read(person.subject)
-        if step not in STEPS:
-            return RedirectResponse("/welcome", 303)
+        admission, nonce, answers = admit(person)
+        if admission is None or step not in STEPS:
+            return RedirectResponse("/welcome" if admission else "/waiting-list", 303)
         first = _next_step(answers, services)
         if STEPS.index(step) > STEPS.index(first):
             return RedirectResponse(f"/welcome/{first}", 303)
         defaults = {"tier": "pro", "country": "US", "billing_email": person.email}
-        return show(request, person, step, FormState(values=defaults | answers, nonce=nonce), answers)
+        return show(request, person, step, FormState(values=defaults | answers, nonce=nonce), answers, admission)
 
     @router.post("/organization")
     def name_organization(request: Request, name: FormText = "") -> Response:
@@ -113,7 +132,9 @@ def routes(site: Site, services: Services) -> APIRouter:
 
     def keep(request: Request, step: str, given: dict[str, str]) -> Response:
         person = site.people.get_signed_in(request)
-        nonce, answers = drafts.read(person.subject)
+        admission, nonce, answers = admit(person)
+        if admission is None:
+            return RedirectResponse("/waiting-list", 303)
         try:
             _check(step, given, services)
         except BadInput as error:
@@ -123,6 +144,7 @@ def routes(site: Site, services: Services) -> APIRouter:
                 step,
                 site.wrong(answers | given, error, say=site.writer(request, person).text, nonce=nonce),
                 answers,
+                admission,
                 status=422,
             )
         drafts.keep(person.subject, given, new_nonce=secrets.token_urlsafe(12))
@@ -133,13 +155,18 @@ def routes(site: Site, services: Services) -> APIRouter:
     def confirm(request: Request, nonce: FormText = "") -> Response:
         """Become a customer. Sent twice, it is one customer."""
         person = site.people.get_signed_in(request)
-        kept_nonce, answers = drafts.read(person.subject)
-        if not kept_nonce:
-            return RedirectResponse("/", 303)
+        admission, kept_nonce, answers = admit(person)
+        if not kept_nonce or admission is None:
+            return RedirectResponse("/waiting-list" if kept_nonce else "/", 303)
         if nonce != kept_nonce or _next_step(answers, services) != "confirm":
             site.tell(request, site.writer(request, person).text("This page was stale; please check your answers once more."), "warn")
             return RedirectResponse(f"/welcome/{_next_step(answers, services)}", 303)
-        tenant = register(services.actions, _registration(person, answers, kept_nonce, site.locale(request, person)))
+        cohort = _joined(admission, answers, by_invitation=services.rollout.by_invitation)
+        tenant = register(
+            services.actions,
+            _registration(person, answers, kept_nonce, site.locale(request, person)),
+            joining=services.rollout.join(replace(admission, cohort=cohort), email=person.email),
+        )
         services.actions.wait_until_settled(tenant, seconds=15)
         drafts.remove(person.subject)
         data = request.session["person"]
@@ -163,6 +190,14 @@ def _registration(person: Person, answers: Mapping[str, str], nonce: str, locale
         address=Address(line1=answers["line1"], zipcode=answers["zipcode"], city=answers["city"], country=answers["country"]),
         locale=locale,
     )
+
+
+def _joined(admission: Admission, answers: Mapping[str, str], *, by_invitation: bool) -> Cohort | None:
+    """The cohort the person joins: where registration is open, its share only concerns those who choose its plan."""
+    cohort = admission.cohort
+    if cohort is None or admission.code_digest or by_invitation or answers.get("tier") == cohort.plan:
+        return cohort
+    return None
 
 
 def _next_step(answers: Mapping[str, str], services: Services) -> str:
