@@ -20,6 +20,7 @@ NOUNS = {
     "serve": "Run the service: API, doors, portal and worker.",
     "doctor": "What is wrong with this installation, and how to mend it.",
     "tenants": "Customers: list, show, suspend, grant, converge, export.",
+    "cohorts": "The beta: cohorts, invitation codes, waiting list, kill switches.",
     "licenses": "A customer's license: show, rotate, offline file.",
     "machines": "Machines of a license: list, activate, deactivate.",
     "drift": "Where the three systems differ, why, and what was done about it.",
