@@ -22,7 +22,7 @@ from glue.db import Database
 from glue.meter.metering import Meter
 from glue.settings import ModelSettings
 from tests.agents.dispatching.conftest import METERS, NoLago
-from tests.agents.dispatching.killing import CHILD, PERFORMED, registry_of
+from tests.agents.dispatching.killing import CHILD, PERFORMED, declared_agents, registry_of
 from tests.agents.dispatching.workers import ScriptedWorker
 
 SECONDS = 40
@@ -55,7 +55,7 @@ def carry_out(*, url, folder, tenant, run_id, moment, step, executor, wire):
     while (state := dispatcher.run_of(tenant, run_id).state) not in {"completed", "failed", "canceled", "waiting_approval"}:
         if time.monotonic() > deadline:
             raise SystemExit(f"still {state}")
-        time.sleep(0.01)
+        time.sleep(0.1)
     dispatcher.stop()
     meter.stop()
 
@@ -117,6 +117,7 @@ def import_slow_ones():
 
 
 def main():
+    declared_agents()
     if "models" in sys.argv:
         import_slow_ones()
     for line in sys.stdin:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,13 +34,18 @@ _COMMAND = "sleep 0.4; name=$(sed -n 's/.*\"task\": \"\\(.*\\)\",/\\1/p' request
 _MODELS = {"scripted": "scripted:1", "offline": "offline-templates-1:1", "command": "command"}
 
 
+@cache
+def declared_agents():
+    return load_registry(ROOT)
+
+
 def registry_of(executor):
     """The same agents, all done by one executor."""
     changes = {
         "model": _MODELS.get(executor, f"{executor}:test-model"), "checks": ("not_empty", "has_title"), "tools": (),
         "command": ("sh", "-c", _COMMAND) if executor == "command" else (),
     }  # fmt: skip
-    return Registry([agent.model_copy(update=changes) for agent in load_registry(ROOT)])
+    return Registry([agent.model_copy(update=changes) for agent in declared_agents()])
 
 
 def has_models():
