@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from glue.agents.costs import RunCost
 from glue.agents.dispatcher import LONGEST_TEXT, Dispatcher
+from glue.agents.holds import METER
 from glue.agents.library import EXPORT_TYPES, ExportFormat, Found, Library
 from glue.agents.views import ENDED, ArtifactView, QuoteView, RunBrief, RunView
 from glue.meter.callers import Caller
@@ -92,6 +94,16 @@ def routes(dispatcher: Dispatcher, library: Library, caller: Callable[..., Any])
         who: who_asks, q: Annotated[str, Query(min_length=1, max_length=200)], limit: Annotated[int, Query(ge=1, le=100)] = 20
     ) -> list[Found]:
         return library.search(who.snapshot.tenant, q, limit=limit)
+
+    @router.get("/runs/costs")
+    def explain_costs(
+        who: who_asks,
+        from_at: Annotated[AwareDatetime, Query(alias="from")],
+        to_at: Annotated[AwareDatetime, Query(alias="to")],
+        meter: str = METER,
+    ) -> list[RunCost]:
+        """What an invoice line of this meter and time span consists of: the runs, their steps, and the events at Lago they are part of."""
+        return list(dispatcher.explain_line(who.snapshot.tenant, from_at=from_at, to_at=to_at, meter=meter))
 
     @router.get("/runs/{run_id}")
     def show_run(run_id: str, who: who_asks) -> RunView:

@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,10 +15,11 @@ from sqlmodel import col, select
 from glue.agents.artifacts import ArtifactStore
 from glue.agents.books import EVERYBODY, Books, Page
 from glue.agents.carrying import DEADLINE, OVER, Carrier
+from glue.agents.costs import RunCost, explain_line
 from glue.agents.executors import Executor, File
 from glue.agents.executors.commands import CommandExecutor
 from glue.agents.executors.offline import OfflineTemplates
-from glue.agents.holds import RunCredits
+from glue.agents.holds import METER, RunCredits
 from glue.agents.library import Library
 from glue.agents.planning import Route, Step, draw_graph, leave_out, plan_route
 from glue.agents.quote import Measured, Priced, in_words, price_route
@@ -364,6 +365,10 @@ class Dispatcher:
             page.run(run_id)
             row = page.artifact(run_id, name)
         return row.media_type, self._store.get(tenant, row.digest)
+
+    def explain_line(self, tenant: TenantId, *, from_at: datetime, to_at: datetime, meter: str = METER) -> tuple[RunCost, ...]:
+        """The runs and steps behind an invoice line of a meter and time span."""
+        return explain_line(self._books, self._meter, tenant, from_at=from_at, to_at=to_at, code=meter)
 
     def forget(self, tenant: TenantId) -> None:
         """Remove the files of an erased tenant and what search knew of them."""

@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from glue.agents.costs import RunCost
 from glue.errors import NotFound, Unavailable, UpstreamError
 from glue.rules.facts import Invoice, InvoiceLine, Role
 from glue.rules.names import TenantId
@@ -19,6 +20,7 @@ from portal.site import Site
 
 log = structlog.get_logger()
 LARGEST_PDF = 10 * 2**20
+MOST_RUNS = 100
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ class PriceStep:
 
 @dataclass(frozen=True)
 class ExplainedLine:
-    """A line with its price steps, and how many events and facts it stands for (0: not metered)."""
+    """A line with its price steps, how many events and facts it stands for (0: not metered), and the agents' runs among them."""
 
     line: InvoiceLine
     steps: tuple[PriceStep, ...]
     events: int
     facts: int
+    runs: tuple[RunCost, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,13 @@ def _explain(services: Services, tenant: TenantId, line: InvoiceLine, cards: tup
         return ExplainedLine(line, (), 0, 0)
     traced = services.meter.trace_line(tenant, line.code, from_at=line.from_at, to_at=line.to_at)
     steps = min((split_units(line.units, card, line.code) for card in cards), key=lambda found: abs(_cents(found) - line.amount_cents))
+    runs = services.dispatcher.explain_line(tenant, from_at=line.from_at, to_at=line.to_at, meter=line.code)
     return ExplainedLine(
-        line, steps if abs(_cents(steps) - line.amount_cents) <= 1 else (), len(traced), sum(fold.events for fold in traced)
+        line,
+        steps if abs(_cents(steps) - line.amount_cents) <= 1 else (),
+        len(traced),
+        sum(fold.events for fold in traced),
+        tuple(run for run in runs if run.run_id)[:MOST_RUNS],
     )
 
 

@@ -80,7 +80,7 @@ class World:
         self.registry = load_registry(ROOT)
         self.opened = []
 
-    def make(self, *, executors=(), registry=None):
+    def make(self, *, executors=(), registry=None, understand=understand):
         dispatcher = Dispatcher(
             self.main, self.clock, self.meter, registry or self.registry, database_url=self.url, data_dir=self.folder / "artifacts",
             executors=executors, understand=understand,
