@@ -35,6 +35,8 @@ def install(bundle: Path, *, url: str, key: str, ask: bool, connect: Connect) ->
 
     With a carried license file in the bundle nothing is asked of the network. Raises WrongUse, Refused, Unreachable, BadLicenseFile.
     """
+    if launcher().exists() and not _is_ours(launcher()):
+        raise WrongUse(f"{launcher()} is there already and is not ours; move it away first.")
     if (bundle / LICENSE).exists():
         return _install_offline(bundle)
     settings = _known_settings() | {name: value for name, value in (("url", url), ("license_key", key)) if value}
@@ -152,8 +154,6 @@ def _build_environment(bundle: Path) -> Path:
 
 
 def _install_launcher(environment: Path) -> None:
-    if launcher().exists() and not _is_ours(launcher()):
-        raise WrongUse(f"{launcher()} is there already and is not ours; move it away first.")
     launcher().parent.mkdir(parents=True, exist_ok=True)
     python = _python(environment)
     text = f'@"{python}" -I -m glue.client %*\n' if os.name == "nt" else f'#!/bin/sh\nexec {shlex.quote(python)} -I -m glue.client "$@"\n'

@@ -39,7 +39,7 @@ END_OF_CHECKER
 genuine() { "$python" -I "$work/genuine.py" "$work" "$public_key" "$sha256" ${offline:+"$offline"} </dev/null; }
 
 get_bundle() {
-    if [ -z "$offline" ] && ! genuine 2>/dev/null; then
+    if [ -z "$offline" ] && ! { [ -f "$work/coditect.tar.gz.sig" ] && genuine 2>/dev/null; }; then
         for file in coditect.tar.gz coditect.tar.gz.sig; do
             fetch "$url/install/$version/$file" "$work/$file" ||
                 end 4 "$url/install/$version/$file could not be fetched. If the service answers, this script is an old one: get it again."
