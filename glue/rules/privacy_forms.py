@@ -12,7 +12,7 @@ SECRETS = (
         r"(?<![\w-])(?P<v>(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|whsec_[\w+/=-]{12,}|xox[abprs]-(?!REPLACE)[\w-]{12,}|npm_\w{30,}|(?:admin|prod|activ)-[0-9a-f]{16,}\w*)"
     ),
     re.compile(
-        rf"(?i)(?<!\w)(?:\w{0, 40}?(?:secret|password|passwd|passwort|contraseña|senha|api_?key|token|secret_access_key))[\"']?\s*[:=]\s*[\"']?{_VALUE}"
+        rf"(?i)(?<!\w)(?:\w{{0,40}}?(?:secret|password|passwd|passwort|contraseña|senha|api_?key|token|secret_access_key))[\"']?\s*[:=]\s*[\"']?{_VALUE}"
     ),
     re.compile(r"(?i)\b(?:bearer|basic)\s+(?P<v>[\w.+/=-]{16,})"),
 )
