@@ -45,10 +45,14 @@ class CohortMember(TenantScoped, table=True):
 
 @dataclass(frozen=True)
 class Admission:
-    """A person may register; ``cohort`` is the one they join, None for none."""
+    """A person may register; ``cohort`` is the one they join, None for none.
+
+    ``decides_plan``: they come by invitation, so the cohort's plan is theirs; else it concerns those who choose that plan.
+    """
 
     cohort: Cohort | None = None
     code_digest: str = ""
+    decides_plan: bool = False
 
 
 class Rollout:
@@ -90,10 +94,10 @@ class Rollout:
         if code_digest and (row := self._invitations.find_usable(code_digest)) is not None:
             cohort = self.cohorts.find(row.cohort)
             if cohort is not None and self._has_room(cohort):
-                return Admission(cohort, code_digest)
+                return Admission(cohort, code_digest, decides_plan=True)
         for cohort in self.cohorts:
             if cohort.lets_in(email) and self._has_room(cohort):
-                return Admission(cohort)
+                return Admission(cohort, decides_plan=self.by_invitation)
         return Admission() if self._registration == "open" else None
 
     def join(self, admission: Admission, *, email: str) -> Callable[[Session, Tenant], None]:

@@ -47,16 +47,17 @@ def routes(site: Site, services: Services) -> APIRouter:
         """Whether the person may come in, their draft's nonce and answers; an invitation decides the plan."""
         nonce, answers = drafts.read(person.subject)
         admission = services.rollout.admit(person.email, answers.get("code", ""))
-        if admission and admission.cohort and (admission.code_digest or services.rollout.by_invitation):
+        if admission and admission.cohort and admission.decides_plan:
             answers["tier"] = admission.cohort.plan
         return admission, nonce, answers
 
     def show(
         request: Request, person: Person, step: str, form: FormState, answers: Mapping[str, str], admission: Admission, *, status: int = 200
     ) -> Response:
-        joined = _joined(admission, answers, by_invitation=services.rollout.by_invitation)
-        forced = joined if joined and (admission.code_digest or services.rollout.by_invitation) else None
-        cards = tuple(card for card in price_cards(services.tiers, services.plan_prices()) if forced is None or card.code == forced.plan)
+        joined = _joined(admission, answers)
+        cards = price_cards(services.tiers, services.plan_prices())
+        if joined and admission.decides_plan:
+            cards = tuple(card for card in cards if card.code == joined.plan)
         context = WelcomePage(
             step=step,
             steps=STEPS,
@@ -149,6 +150,8 @@ def routes(site: Site, services: Services) -> APIRouter:
             )
         drafts.keep(person.subject, given, new_nonce=secrets.token_urlsafe(12))
         following = STEPS[STEPS.index(step) + 1]
+        if following == "plan" and admission.decides_plan:
+            following = "billing"
         return RedirectResponse(f"/welcome/{following}", 303)
 
     @router.post("/confirm")
@@ -161,7 +164,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         if nonce != kept_nonce or _next_step(answers, services) != "confirm":
             site.tell(request, site.writer(request, person).text("This page was stale; please check your answers once more."), "warn")
             return RedirectResponse(f"/welcome/{_next_step(answers, services)}", 303)
-        cohort = _joined(admission, answers, by_invitation=services.rollout.by_invitation)
+        cohort = _joined(admission, answers)
         tenant = register(
             services.actions,
             _registration(person, answers, kept_nonce, site.locale(request, person)),
@@ -192,12 +195,10 @@ def _registration(person: Person, answers: Mapping[str, str], nonce: str, locale
     )
 
 
-def _joined(admission: Admission, answers: Mapping[str, str], *, by_invitation: bool) -> Cohort | None:
-    """The cohort the person joins: where registration is open, its share only concerns those who choose its plan."""
+def _joined(admission: Admission, answers: Mapping[str, str]) -> Cohort | None:
+    """The cohort that the person joins with these answers."""
     cohort = admission.cohort
-    if cohort is None or admission.code_digest or by_invitation or answers.get("tier") == cohort.plan:
-        return cohort
-    return None
+    return cohort if cohort and (admission.decides_plan or answers.get("tier") == cohort.plan) else None
 
 
 def _next_step(answers: Mapping[str, str], services: Services) -> str:

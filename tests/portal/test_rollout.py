@@ -1,0 +1,120 @@
+"""Registration by invitation: the waiting list, codes, the switch, and the operator's pages about them."""
+
+import re
+
+import httpx
+import pytest
+
+from glue.errors import NotAllowed
+from glue.sandbox.visitor import wait_for_mail
+from glue.support.waiting import NOBODY
+from tests.portal.conftest import BILLING, Person
+
+
+@pytest.fixture
+def invited_only(portal, monkeypatch):
+    monkeypatch.setattr(portal.services.rollout, "_registration", "invited")
+    return portal
+
+
+@pytest.fixture(scope="module")
+def olga(portal):
+    """An operator: Keycloak's admin gave her the role."""
+    person = Person(portal, "Olga")
+    person.sign_up()
+    ready, identity = portal.stack.ready("keycloak"), portal.services.settings.keycloak
+    with httpx.Client(base_url=identity.url, trust_env=False) as admin:
+        grant = {"grant_type": "client_credentials", "client_id": ready["admin_client_id"], "client_secret": ready["admin_client_secret"]}
+        token = admin.post(f"/realms/{ready.get('admin_realm', identity.realm)}/protocol/openid-connect/token", data=grant).json()
+        admin.headers["Authorization"] = f"Bearer {token['access_token']}"
+        realm = f"/admin/realms/{identity.realm}"
+        user = admin.get(f"{realm}/users", params={"email": person.email, "exact": "true"}).json()[0]
+        role = admin.get(f"{realm}/roles/operator").json()
+        admin.post(f"{realm}/users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
+    again = Person(portal, "Olga", email=person.email)
+    again.sign_in()
+    return again
+
+
+def _link(portal, email, path):
+    portal.services.effects.run_for(NOBODY)
+    for count in range(1, 4):
+        mail = wait_for_mail(portal.mail_url, email, count=count)
+        if link := next((link for link in mail["links"] if path in link), ""):
+            return link.removeprefix(portal.url)
+    raise AssertionError(f"no mail to {email} leads to {path}")
+
+
+def test_uninvited_person_waits_and_comes_in_by_the_mailed_code(invited_only, olga):
+    person = Person(invited_only, "Wanda")
+    assert "want to wait for one" in person.open("/").text
+    assert person.sign_up().url.endswith("/waiting-list")
+    assert person.open("/welcome/plan").url.endswith("/waiting-list")
+    assert person.submit("waiting", email="nonsense").status == 422
+    assert "confirm your place" in person.submit("waiting", email=person.email).text
+    person.open(_link(invited_only, person.email, "/waiting-list/"))
+    assert "place is confirmed" in person.submit("confirm").text
+    olga.open("/operator/rollout")
+    assert "1 invited." in olga.submit("invite", cohort="pilot", number="1").text
+    assert person.open(_link(invited_only, person.email, "/invitation/")).url.endswith("/welcome/organization")
+    person.submit("organization", name="Wanda's wharf")
+    page = person.submit("billing", **BILLING)
+    assert "You take part in Pilot until" in page.text and "becomes Pro" in page.text
+    person.submit("confirm")
+    snapshot = invited_only.services.meter.snapshot_of(person.visitor.page.html.partition('data-tenant="')[2][:15])
+    assert snapshot.tier == "free" and snapshot.features["exports"] and snapshot.meters["api_calls"].limit == 20000
+    page = olga.open("/operator/waiting-list")
+    assert person.email not in page.text
+
+
+def test_wrong_code_is_refused_beside_its_field(invited_only):
+    person = Person(invited_only, "Xaver")
+    person.open("/waiting-list")
+    page = person.submit("code", code="0000-0000-0000-0000")
+    assert page.status == 422 and "used up, or has ended" in page.text
+
+
+def test_operator_makes_codes_once_and_revokes_them(olga):
+    olga.open("/operator/codes")
+    form = olga.visitor.page.form("codes-form").fields
+    page = olga.submit("codes-form", cohort="pilot", number="2", uses="3")
+    codes = re.findall(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}", page.text)
+    assert len(codes) == 2
+    olga.post("/operator/codes", **form | {"cohort": "pilot", "number": "2"})
+    page = olga.open("/operator/codes")
+    assert page.text.count("0 / 3") == 2 and codes[0] not in page.text
+    assert olga.post("/operator/codes/revoke", digest=page.form(None).fields.get("digest", "") or _digest(page)).status_code == 303
+    assert "revoked" in olga.open("/operator/codes").text
+    olga.open("/operator/codes")
+    assert olga.submit("codes-form", number="many").status == 422
+
+
+def _digest(page):
+    return next(form.fields["digest"] for form in page.forms if "digest" in form.fields)
+
+
+def test_operator_stops_and_resumes_registration_runs_and_flags(portal, olga, alice):
+    olga.open("/operator/rollout")
+    for name in ("registration", "runs", "flag-exports"):
+        olga.submit(f"switch-{name}", reason="an exercise")
+    person = Person(portal, "Yara")
+    try:
+        assert "Nobody can register at the moment" in person.sign_up().text
+        with pytest.raises(NotAllowed):
+            portal.services.switches.demand_runs()
+        snapshot = portal.services.meter.snapshot_of(alice.tenant)
+        assert portal.services.meter.feature_verdict(snapshot, "exports")["reason"] == "paused"
+        assert portal.services.meter.entitlements(snapshot)["features"]["exports"] is False
+        assert "an exercise" in olga.open("/operator/rollout").text
+        assert olga.submit("switch-flag-own_models", reason=" ").status == 422
+    finally:
+        for name in ("registration", "runs", "flag-exports"):
+            olga.open("/operator/rollout")
+            olga.submit(f"switch-{name}")
+    assert person.open("/welcome").url.endswith("/welcome/organization")
+    assert portal.services.meter.feature_verdict(snapshot, "exports")["allowed"]
+
+
+def test_customers_see_nothing_of_the_roll_out(alice):
+    for path in ("/operator/rollout", "/operator/codes", "/operator/waiting-list"):
+        assert alice.get(path).status_code == 403
