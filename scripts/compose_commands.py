@@ -47,14 +47,19 @@ def read_templates() -> list[dict[str, str]]:
     return [json.loads(line) for line in lines if line.strip()]
 
 
-def compose(seed: int = 11) -> list[Sentence]:
-    """Every written sentence with made-up names: as it is, politely framed, carelessly typed; and destructive orders made doubtful."""
+def compose(seed: int = 11, *, rounds: int = 3) -> list[Sentence]:
+    """Every written sentence with made-up names, ``rounds`` times over: as it is, politely framed, carelessly typed, and in ``frames.json``'s frames."""
     rng = random.Random(seed)
     rows = read_templates()
-    plain = [sentence for row in rows for sentence in vary(row["text"], row["command"], rng)]
-    return plain + [sentence for row in rows for sentence in surround(row["text"], row["command"], rng)]
+    return [
+        Sentence(sentence.text, sentence.command, sentence.weight / rounds * (CAUTION if sentence.command == NONE else 1))
+        for _ in range(rounds)
+        for row in rows
+        for sentence in (*vary(row["text"], row["command"], rng), *surround(row["text"], row["command"], rng))
+    ]
 
 
+CAUTION = 0.55  # the doubts are looked for apart from what is learned, so that fewer harmless wishes need be declined
 POLITE = (
     "Please: {x}",
     "{x} Thanks!",

@@ -46,7 +46,7 @@ _PATTERNS = {
     r"|not sure|unsure|wonder\w*|tempted|i guess|someone could|vielleicht|eventuell|sollten?|ob wir|uberlege\w*|peut etre|devrai\w*|faut il|j'aimerais|quizas?|tal vez|deberia\w*"
     r"|me gustaria|talvez|dever(?:ia|iamos)|devemos|gostaria|ou nao)\b",
     "reluctance": r"\b(?:or rather|or not|better not|undecided|just asking|no one ever|refrain|there's no (?:need|reason)|no need|(?:is not|isn't) time|let's not|prepare to|test whether|check whether)\b"
-    r"|\b(?:dagegen|lieber nicht|besser nicht|mejor no|plutot pas|melhor nao)\b",
+    r"|\b(?:dagegen|no digas|nao digas|ne dis pas|sag nicht|lieber nicht|besser nicht|mejor no|plutot pas|melhor nao)\b",
     "joke": r"\b(?:phew|gotcha|kidding|plaisante|ha|haha\w*|lol|kidding|joking|joke|jk|just for fun|scherz|witz|blague|rigole|broma|jaja\w*|brincadeira|kkk\w*|rs)\b",
     "many": r"\b(?:all|every|each|any|alle|jeden?|samtliche|tous|toutes|chaque|todos|todas|cada) (?:the |of |of the |our |their |its |his |die |der |les |los |las |os |as |nos |ses |sus )?"
     r"(?:\w+ )?(?:tenants?|customers?|clients?|clientes?|users?|accounts?|licen[sc]es?|keys?|licencias?|licencas?|machines?|computers?|laptops?|runs?|plans?|backups?|mandanten|kunden|lizenzen"

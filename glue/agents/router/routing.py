@@ -15,7 +15,7 @@ from glue.agents.words import fold, split_words, word_set
 _ORDERS = {
     "glue apply": r"appl|carry|execut|\bgo\b|ahead|roll|effect|\blive\b|do it|\brun\b|happen|wend|setz|fuhr|mets?\b|mettre|realis|lleva|aplic|ejecut|pode\b|efetiv",
     "glue restore": r"restor|bring|go back|replac|load|roll|\buse\b|\bput\b|back|revert|return|spiel|stell|setz|zuruck|restaur|retabli|revien|remets|recuper|vuelve|volt",
-    "glue tenants suspend": r"suspen|susp|lock|block|bloqu|freez|disabl|deny|hold|shut|cut|keep|clos|access|\bout\b|log in|bar\b|sperr|zugang|setz|coup|cort|acess|acceso|acces",
+    "glue tenants suspend": r"suspen|susp|lock|block|bloqu|freez|froz|disabl|deny|hold|shut|cut|kept? |clos|no (?:more |further )?access|access away|\bbar\b|ban\b|sperr|entzieh|coup|cort|retir",
     "glue tenants cancel": r"cancel|terminat|\bend\b|clos|stop|wind|part ways|kundig|beend|resili|annul|\bfin\b|termin|\bbaja\b|encerr|finaliz",
     "glue tenants erase": r"eras|delet|wip|remov|purg|destroy|forg[eo]t|disappear|clear|scrub|losch|supprim|effac|borr|elimin|apag|exclu",
     "glue licenses revoke": r"revo[kcqg]|invalid|kill|void|withdraw|disabl|useless|not work|take .*away|nobody may|cancel|block|widerruf|ungultig|zieh|sperr|anul|annul|retir",
@@ -26,12 +26,19 @@ _ORDERS = {
 }
 # An order to destroy that names nothing is not a wish to look at a list.
 _DESTROYERS = word_set(
-    "suspend cancel erase delete wipe purge destroy revoke remove kill terminate block lock ban stop abort suspendre suspends supprime efface revoque annule resilie "
+    "clean suspend cancel erase delete wipe purge destroy revoke remove kill terminate block lock ban stop abort suspendre suspends supprime efface revoque annule resilie "
     "arrete borra elimina suspende revoca cancela anula deten apague exclua suspenda revogue cancele remova pare losche losch sperr sperre widerrufe kundige entferne "
     "stoppe stopp"
 )
 _SENTENCE = re.compile(r"[^.!?;\n]+[.!?;]*")
 _JOINED = re.compile(r"\W*(?:and|or|und|oder|et|ou|y|o|e)\W+(?:\w+\W+){0,2}", re.IGNORECASE)
+# Whoever asks to undo one of these does not ask for it.
+_UNDOING = re.compile(
+    r"\bundo|\brevers|\blift|\bunlock|\bunblock|\bunsuspend|\breopen|\bre-open|reactiv|\breinstat|\b(?:give|gives|take|let|get) .*\bback\b|\blet\b.* in\b|rouvr|rouvez|debloqu|\brends|redonn"
+    r"|\brendre|desbloq|reabr|reabre|devuelv|devolv|levanta|reativ|entsperr|\bfrei\b|freigeb|\bwieder|ruckgangig|\baufheb|\bhebe"
+)
+_UNDONE = frozenset({"glue tenants suspend", "glue tenants cancel", "glue tenants erase", "glue licenses revoke", "glue runs cancel"})
+_FILLERS = word_set("please just now so ok bitte por favor s il te plait")
 UNSURE = 0.2  # a weaker favorite is no answer
 SURE_TO_DESTROY = 0.25
 
@@ -54,13 +61,14 @@ def route(text: str) -> RoutedCommand:
     doubts = find_doubts(text)
     odds = load_model("glue.agents.router").probabilities("command", features_of(text, named=named, doubts=doubts))
     best = max(odds, key=lambda command: odds[command])
-    if best in DESTRUCTIVE and not re.search(_ORDERS[best], fold(text)):
+    if best in DESTRUCTIVE and (not re.search(_ORDERS[best], fold(text)) or (best in _UNDONE and _UNDOING.search(fold(text)))):
         best = max((command for command in odds if command not in DESTRUCTIVE), key=lambda command: odds[command])
     confidence = round(odds[best], 3)
     if best == NONE or confidence < UNSURE or not text.strip():
         return _none(confidence, "no command fits")
     opening = split_words(text)
-    if best in READ_ONLY and opening and opening[0].text in _DESTROYERS:
+    first = next((word.text for word in opening if word.text not in _FILLERS), "")
+    if best in READ_ONLY and first in _DESTROYERS:
         return _none(confidence, "an order to destroy something needs its name")
     takes, needs = COMMANDS[best]
     args = arguments_for(best, takes, text, named)
