@@ -62,7 +62,7 @@ def activate(actions: Actions, tenant: TenantId, *, fingerprint: str, name: str,
 def deactivate(actions: Actions, tenant: TenantId, machine_id: str, *, by: str) -> None:
     """Free a machine's place; unknown ones are NotFound."""
     view = read_license(actions, tenant)
-    machine = next((one for one in view.machines if machine_id in {one.id, one.fingerprint}), None) if view else None
+    machine = next((one for one in view.machines if machine_id in {one.id, one.fingerprint, one.name}), None) if view else None
     if machine is None:
         raise NotFound("There is no such machine.")
     payload = {"machine_id": machine.id, "license_id": machine.license_id}
@@ -83,7 +83,16 @@ def check_out(actions: Actions, tenant: TenantId, *, fingerprint: str = "") -> L
     return actions.systems.keygen.check_out_machine(machine.id, ttl_seconds=seconds)
 
 
-def rotate_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -> None:
+def revoke_license(actions: Actions, tenant: TenantId, *, by: str) -> None:
+    """Suspend the license as a decision of an operator: it is not lifted by itself, and is listed among the drift that waits for a person."""
+    view = read_license(actions, tenant)
+    if view is None:
+        raise NotFound("There is no license yet.")
+    actions.systems.keygen.update_license(view.license.id, suspended=True)
+    actions.change(tenant, by=by, text="Revoked the license.")
+
+
+def reissue_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -> None:
     """A new license with a new key; the old one stops at once and its machines have to be activated again."""
     record = actions.record(tenant)
     old = record.identities.license_id

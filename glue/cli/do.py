@@ -52,22 +52,21 @@ def _brief(text: str) -> dict[str, Any]:
 _POSITIONAL = ("tenant", "license", "machine", "run", "ticket", "delivery", "file")
 # Nouns whose object is something else: there a tenant only narrows the list.
 _TENANT_IS_OPTION = ("licenses", "machines", "runs", "tickets", "feedback")
+# Where a command calls a thing otherwise than people do; what the files would change is one command.
+_CALLED = {("tenants", "status"): "standing", ("inbox", "status"): "state", ("runs", "status"): "state", ("machines", "license"): "tenant"}
+_SAME = {"diff": "plan"}
 
 
 def compose_argv(command: str, args: dict[str, str], text: str) -> list[str]:
     """The words after ``glue``; agent work gets the sentence itself."""
-    words = command.split()[1:]
+    words = [_SAME.get(word, word) for word in command.split()[1:]]
     if not words:
         return []
     if words[0] in ("quote", "run"):
         return [*words, text]
     for name, value in args.items():
-        by_position = (
-            name in _POSITIONAL
-            and not (name == "tenant" and words[0] in _TENANT_IS_OPTION)
-            and not (name == "license" and "machine" in args)
-        )
-        words += [value] if by_position else [f"--{name}", value]
+        by_position = name in _POSITIONAL and not (name == "tenant" and words[0] in _TENANT_IS_OPTION) and (words[0], name) not in _CALLED
+        words += [value] if by_position else [f"--{_CALLED.get((words[0], name), name)}", value]
     return words
 
 

@@ -1,17 +1,21 @@
 """``glue drift``: where the three systems differ from what they should say, why, and what was done about it."""
 
 from datetime import timedelta
+from typing import Annotated
 
 import typer
 
-from glue.cli.opened import AsJson, Tenant, known, opened, who
+from glue.cli.opened import AsJson, known, opened, who
 from glue.cli.printing import out, reporting_errors, show_json, show_table
+from glue.errors import BadInput
+from glue.rules.names import TenantId
 
 app = typer.Typer(no_args_is_help=True)
+MaybeTenant = Annotated[str, typer.Argument(help="Only this customer: its id, name or mail address.", metavar="[TENANT]")]
 
 
 @app.command()
-def show(*, mended_days: int = 0, as_json: AsJson = False) -> None:
+def show(tenant: MaybeTenant = "", *, mended_days: int = 0, as_json: AsJson = False) -> None:
     """What waits for a person; with --mended-days also what was found and put right."""
     from glue.converge.drift import mended_drift, open_drift
     from glue.db import System
@@ -20,6 +24,9 @@ def show(*, mended_days: int = 0, as_json: AsJson = False) -> None:
         since = service.clock.now() - timedelta(days=mended_days)
         with service.database.read(System("an operator reads the drift of all customers")) as session:
             lines = open_drift(session) + (mended_drift(session, since=since) if mended_days else [])
+        if tenant:
+            asked = known(service, tenant)
+            lines = [line for line in lines if line.tenant == asked]
     if as_json:
         show_json([vars(line) for line in lines])
     else:
@@ -40,7 +47,7 @@ def check(*, as_json: AsJson = False) -> None:
         with service.database.read(System("drift is proven for all customers")) as session:
             tenants = list(session.exec(select(Row.tenant_id).where(col(Row.erased_at).is_(None))))
         for tenant in tenants:
-            decision, observed = service.converge.preview(known(tenant))
+            decision, observed = service.converge.preview(TenantId(tenant))
             names = [change.name for change in decision.changes] + [item.name for item in decision.findings]
             names += [f"{part} (could not be read)" for part in sorted(observed.failed)]
             if names:
@@ -55,15 +62,29 @@ def check(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def restore(tenant: Tenant, field: str) -> None:
-    """Decide against somebody's edit: our value is written again."""
-    from glue.converge.drift import decide_against
+def repair(
+    tenant: MaybeTenant = "",
+    *,
+    field: Annotated[str, typer.Option(help="Decide against somebody's edit of it: our value is written again.")] = "",
+) -> None:
+    """Have what differs made right: one customer's, or everybody's who shows drift. What a person has to decide stays without --field."""
+    from glue.converge.drift import decide_against, open_drift
+    from glue.db import System
 
     with reporting_errors(), opened() as service:
-        with service.database.write(known(tenant)) as session:
-            decide_against(session, known(tenant), field, by=who())
-        service.look_at(known(tenant), why=f"{who()} decided about {field}")
-        out.print("It is written again at the next look.")
+        if tenant:
+            asked = [known(service, tenant)]
+        else:
+            with service.database.read(System("an operator repairs the drift of all customers")) as session:
+                asked = sorted({TenantId(line.tenant) for line in open_drift(session)})
+        if field:
+            if not tenant:
+                raise BadInput("Whose?", field="tenant", expected="one customer, when a field is decided")
+            with service.database.write(asked[0]) as session:
+                decide_against(session, asked[0], field, by=who())
+        for one in asked:
+            service.look_at(one, why=f"{who()} asked for a repair")
+        out.print(f"{len(asked)} to be looked at next.")
 
 
 @app.command()

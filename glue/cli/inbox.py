@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from glue.cli.days import Since, Until, span
 from glue.cli.opened import AsJson, opened, who
 from glue.cli.printing import out, reporting_errors, show_json, show_table
 
@@ -15,12 +16,15 @@ def list_deliveries(
     *,
     source: Annotated[str, typer.Option(help="lago, keygen or keycloak.")] = "",
     state: Annotated[str, typer.Option(help="understood or parked.")] = "",
+    since: Since = "",
+    until: Until = "",
     limit: int = 50,
     as_json: AsJson = False,
 ) -> None:
     """Deliveries, newest first."""
     with reporting_errors(as_json=as_json), opened() as service:
-        rows, total = service.deliveries.page(source=source, state=state, limit=limit)
+        first, end = span(since, until)
+        rows, total = service.deliveries.page(source=source, state=state, since=first, until=end, limit=limit)
     lines = [(row.id, f"{row.received_at:%Y-%m-%d %H:%M:%S}", row.source, row.kind, row.state, row.tenants) for row in rows]
     names = ("id", "at", "source", "kind", "state", "tenants")
     if as_json:

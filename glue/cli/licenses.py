@@ -1,4 +1,4 @@
-"""``glue licenses``: a customer's license as Keygen has it; its file; a new key."""
+"""``glue licenses``: customers' licenses as Keygen has them; their files; new keys."""
 
 from pathlib import Path
 from secrets import token_hex
@@ -6,19 +6,40 @@ from typing import Annotated
 
 import typer
 
-from glue.cli.opened import AsJson, Tenant, known, opened, who
+from glue.cli.opened import AsJson, OfTenant, known, opened, owner_of, who
 from glue.cli.printing import out, reporting_errors, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True)
+License = Annotated[str, typer.Argument(help="The license's id, or its customer.", metavar="LICENSE")]
+
+
+@app.command("list")
+def list_licenses(*, tenant: OfTenant = "", limit: int = 100, as_json: AsJson = False) -> None:
+    """Licenses, the newest customer's first."""
+    from sqlmodel import col, select
+
+    from glue.converge.tenants import Tenant
+    from glue.db import System
+
+    with reporting_errors(as_json=as_json), opened() as service:
+        query = select(Tenant).where(col(Tenant.license_id) != "").order_by(col(Tenant.created_at).desc()).limit(limit)
+        query = query.where(Tenant.tenant_id == known(service, tenant)) if tenant else query
+        with service.database.read(System("an operator lists licenses")) as session:
+            rows = [(row.license_id, row.tenant_id, row.display_name, row.tier, row.standing) for row in session.exec(query)]
+    names = ("id", "tenant", "name", "tier", "standing")
+    if as_json:
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        show_table("", names, rows, empty="No licenses.")
 
 
 @app.command()
-def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
+def show(license: License, *, as_json: AsJson = False) -> None:  # noqa: A002
     """The license, without its key."""
     from glue.actions.machines import read_license
 
     with reporting_errors(as_json=as_json), opened() as service:
-        view = read_license(service.actions, known(tenant))
+        view = read_license(service.actions, owner_of(service, license))
     if view is None:
         show_json(None) if as_json else out.print("The license is still being made.")
         return
@@ -32,18 +53,28 @@ def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def rotate(tenant: Tenant) -> None:
-    """A new key; the old one stops and machines have to be activated again."""
-    from glue.actions.machines import rotate_license
+def revoke(license: License) -> None:  # noqa: A002
+    """Make a license invalid. It stays so until `glue drift repair CUSTOMER --field license.suspended`, or a new one by `reissue`."""
+    from glue.actions.machines import revoke_license
 
     with reporting_errors(), opened() as service:
-        rotate_license(service.actions, known(tenant), by=who(), nonce=token_hex(8))
+        revoke_license(service.actions, owner_of(service, license), by=who())
+        out.print("Revoked.")
+
+
+@app.command()
+def reissue(license: License) -> None:  # noqa: A002
+    """A new license with a new key; the old key stops and machines have to be activated again."""
+    from glue.actions.machines import reissue_license
+
+    with reporting_errors(), opened() as service:
+        reissue_license(service.actions, owner_of(service, license), by=who(), nonce=token_hex(8))
         out.print("A new license is on its way; the old key has stopped.")
 
 
 @app.command()
 def file(
-    tenant: Tenant,
+    license: License,  # noqa: A002
     *,
     to: Annotated[Path, typer.Option(help="File to write.")],
     fingerprint: Annotated[str, typer.Option(help="Of a machine; without it the license's own file.")] = "",
@@ -52,6 +83,6 @@ def file(
     from glue.actions.machines import check_out
 
     with reporting_errors(), opened() as service:
-        found = check_out(service.actions, known(tenant), fingerprint=fingerprint)
+        found = check_out(service.actions, owner_of(service, license), fingerprint=fingerprint)
         to.write_text(found.certificate, encoding="utf-8")
         out.print(f"Good until {found.expires_at}.")

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from glue.rules.names import TenantId, parse_tenant_id
+from glue.converge.tenants import tenant_called, tenants_by
+from glue.db import System
+from glue.rules.names import TenantId
 from glue.wiring import Services, services
 
-Tenant = Annotated[str, typer.Argument(help="The customer's id: t and fourteen letters or digits.", metavar="TENANT")]
+Tenant = Annotated[str, typer.Argument(help="The customer: its id, name or mail address.", metavar="TENANT")]
+OfTenant = Annotated[str, typer.Option("--tenant", help="The customer: its id, name or mail address.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -20,18 +23,26 @@ def opened(*, alone: bool = False) -> Iterator[Services]:
     service = services()
     with ExitStack() as closing:
         closing.callback(service.close)
+        closing.callback(service.meter_database.close)
         if alone:
             service.prepare()
-            closing.callback(service.meter_database.close)
             if service.lock is not None:
                 closing.enter_context(service.lock)
         closing.callback(service.database.close)
         yield service
 
 
-def known(text: str) -> TenantId:
-    """A customer's id as typed. Raises BadInput."""
-    return parse_tenant_id(text)
+def known(service: Services, text: str) -> TenantId:
+    """The customer whom a person means. Raises NotFound, Conflict."""
+    with service.database.read(System("an operator names a customer")) as session:
+        return tenant_called(session, text)
+
+
+def owner_of(service: Services, text: str) -> TenantId:
+    """The customer whom a license or a person's words mean. Raises NotFound, Conflict."""
+    with service.database.read(System("an operator names a license")) as session:
+        owners = tenants_by(session, "license", text)
+    return owners[0] if owners else known(service, text)
 
 
 def who() -> str:

@@ -1,5 +1,7 @@
-"""``glue tenants``: customers as we know them: look, suspend, grant, converge."""
+"""``glue tenants``: customers as we know them: look, invite, change, suspend, end."""
 
+from pathlib import Path
+from secrets import token_hex
 from typing import Annotated
 
 import typer
@@ -14,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 def list_tenants(
     *,
     standing: Annotated[str, typer.Option(help="Only those who stand so, for example past_due.")] = "",
-    tier: Annotated[str, typer.Option(help="Only those on this tier.")] = "",
+    plan: Annotated[str, typer.Option(help="Only those on this plan: its tier's code.")] = "",
     limit: int = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +29,7 @@ def list_tenants(
     with reporting_errors(as_json=as_json), opened() as service:
         query = select(Row).order_by(col(Row.created_at).desc()).limit(limit)
         query = query.where(Row.standing == standing) if standing else query
-        query = query.where(Row.tier == tier) if tier else query
+        query = query.where(Row.tier == plan.lower()) if plan else query
         with service.database.read(System("an operator lists customers")) as session:
             rows = [(row.tenant_id, row.display_name, row.tier, row.standing, row.reason) for row in session.exec(query)]
     names = ("tenant", "name", "tier", "standing", "reason")
@@ -45,9 +47,10 @@ def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
     from glue.converge.timeline import read_timeline
 
     with reporting_errors(as_json=as_json), opened() as service:
-        with service.database.read(known(tenant)) as session:
-            row = get_tenant(session, known(tenant))
-            lines, entries = open_drift(session, tenant=known(tenant)), read_timeline(session, known(tenant), limit=20)
+        asked = known(service, tenant)
+        with service.database.read(asked) as session:
+            row = get_tenant(session, asked)
+            lines, entries = open_drift(session, tenant=asked), read_timeline(session, asked, limit=20)
         if as_json:
             hidden = {"snapshot", "seen", "registration_key"}
             timeline = [entry.model_dump(mode="json") for entry in entries]
@@ -63,17 +66,68 @@ def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
 def converge(tenant: Tenant) -> None:
     """Have a customer looked at as soon as a worker is free."""
     with reporting_errors(), opened() as service:
-        service.look_at(known(tenant), why=f"{who()} asked for a look")
+        service.look_at(known(service, tenant), why=f"{who()} asked for a look")
         out.print("Marked.")
 
 
 @app.command()
-def suspend(tenant: Tenant, *, reason: Annotated[str, typer.Option(help="The customer reads it.")]) -> None:
+def invite(
+    tenant: Tenant,
+    *,
+    email: Annotated[str, typer.Option(help="Whom.")],
+    role: Annotated[str, typer.Option(help="admin, billing or member.")] = "member",
+) -> None:
+    """Invite a person into a customer's team, if a seat is free."""
+    from glue.actions import team
+
+    with reporting_errors(), opened() as service:
+        team.invite(service.actions, known(service, tenant), email=email, role=role, by=who(), nonce=token_hex(8))
+        out.print("Invited.")
+
+
+@app.command("change-plan")
+def change_plan(tenant: Tenant, *, plan: Annotated[str, typer.Option(help="The tier's code, for example team.")]) -> None:
+    """Move a customer to another plan: up at once, down at the period's end."""
+    from glue.actions import plans
+
+    with reporting_errors(), opened() as service:
+        plans.change_plan(service.actions, known(service, tenant), plan.lower(), by=who())
+        out.print("The plan changes at the next look.")
+
+
+@app.command()
+def cancel(tenant: Tenant, *, now: Annotated[bool, typer.Option("--now", help="At once instead of at the period's end.")] = False) -> None:
+    """End a customer's subscription."""
+    from glue.actions import plans
+
+    with reporting_errors(), opened() as service:
+        plans.cancel(service.actions, known(service, tenant), when="now" if now else "end", by=who())
+        out.print("The subscription ends at the next look." if now else "The subscription ends with its period.")
+
+
+@app.command()
+def erase(
+    tenant: Tenant,
+    *,
+    confirm: Annotated[str, typer.Option(prompt="The organization's name, to be sure", help="The organization's name, letter by letter.")],
+) -> None:
+    """Delete everything held about a customer whose subscription has ended. There is no way back."""
+    from glue.actions import privacy
+
+    with reporting_errors(), opened() as service:
+        privacy.erase(service.actions, known(service, tenant), confirm=confirm, by=who())
+        out.print("It is erased at the next look.")
+
+
+@app.command()
+def suspend(
+    tenant: Tenant, *, reason: Annotated[str, typer.Option(prompt="Reason (the customer reads it)", help="The customer reads it.")]
+) -> None:
     """Lock a customer out until `resume`."""
     from glue.actions import privacy
 
     with reporting_errors(), opened() as service:
-        privacy.block(service.actions, known(tenant), reason=reason, by=who())
+        privacy.block(service.actions, known(service, tenant), reason=reason, by=who())
         out.print("Suspended.")
 
 
@@ -83,7 +137,7 @@ def resume(tenant: Tenant) -> None:
     from glue.actions import privacy
 
     with reporting_errors(), opened() as service:
-        privacy.unblock(service.actions, known(tenant), by=who())
+        privacy.unblock(service.actions, known(service, tenant), by=who())
         out.print("Let in again.")
 
 
@@ -103,14 +157,19 @@ def grant(
 
     with reporting_errors(), opened() as service:
         overrides = parse_overrides(service.tiers, seats=seats, machines=machines, programs=programs, limits=limit, features=feature)
-        grant_overrides(service.actions, known(tenant), overrides, by=who())
+        grant_overrides(service.actions, known(service, tenant), overrides, by=who())
         out.print("Granted.")
 
 
 @app.command()
-def export(tenant: Tenant, *, to: Annotated[typer.FileBinaryWrite, typer.Option(help="File to write, a ZIP.")]) -> None:
+def export(
+    tenant: Tenant, *, to: Annotated[Path | None, typer.Option(help="File to write, a ZIP; named after the customer when left out.")] = None
+) -> None:
     """Everything held about a customer, as the customer gets it."""
     from glue.actions import privacy
 
     with reporting_errors(), opened() as service:
-        to.write(privacy.export(service.actions, known(tenant)))
+        asked = known(service, tenant)
+        file = to or Path(f"{asked}.zip")
+        file.write_bytes(privacy.export(service.actions, asked))
+        out.print(f"Written: {file}")

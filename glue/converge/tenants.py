@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlmodel import JSON, Field, Session, col, select
 
 from glue.db import TenantScoped, Utc
-from glue.errors import NotFound
+from glue.errors import Conflict, NotFound
 from glue.rules.facts import Address
 from glue.rules.names import TenantId
 from glue.rules.standing import Standing
@@ -75,6 +75,19 @@ def get_tenant(session: Session, tenant: TenantId) -> Tenant:
     if row is None or row.erased_at is not None:
         raise NotFound("There is no such customer.")
     return row
+
+
+def tenant_called(session: Session, text: str) -> TenantId:
+    """The tenant that a person means: by its id, its organization's name or its mail address. Raises NotFound, Conflict (several)."""
+    wanted = text.strip().lower()
+    same = (col(Tenant.tenant_id) == wanted) | (sa.func.lower(col(Tenant.display_name)) == wanted) | (sa.func.lower(col(Tenant.email)) == wanted)
+    found = session.exec(select(Tenant).where(same, col(Tenant.erased_at).is_(None)).limit(6)).all()
+    if not found:
+        raise NotFound(f"There is no customer called “{text}”.", remedy="Give its id, its name or its mail address: `glue tenants list`.")
+    if len(found) > 1:
+        names = ", ".join(f"{row.tenant_id} ({row.display_name})" for row in found)
+        raise Conflict(f"Several customers are called “{text}”: {names}.", remedy="Give the id.")
+    return TenantId(found[0].tenant_id)
 
 
 def record_of(row: Tenant) -> TenantRecord:

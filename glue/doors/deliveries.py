@@ -103,11 +103,22 @@ class Deliveries:
         RECEIVED.labels(source, state).inc()
         return Outcome(new=True, kind=kind, tenants=tenants)
 
-    def page(self, *, source: str = "", state: str = "", offset: int = 0, limit: int = 50) -> tuple[list[Delivery], int]:
-        """Newest first, and the whole number."""
+    def page(
+        self,
+        *,
+        source: str = "",
+        state: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> tuple[list[Delivery], int]:
+        """Newest first, and the whole number; those received in [since, until) when given."""
         query = select(Delivery)
         query = query.where(Delivery.source == source) if source else query
         query = query.where(Delivery.state == state) if state else query
+        query = query.where(Delivery.received_at >= since) if since else query
+        query = query.where(Delivery.received_at < until) if until else query
         with self._database.read(_SCOPE) as session:
             total = session.exec(select(sa.func.count()).select_from(query.subquery())).one()
             return list(session.exec(query.order_by(col(Delivery.id).desc()).offset(offset).limit(limit))), total

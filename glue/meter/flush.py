@@ -306,6 +306,12 @@ class Flush:
             left = self._read(FOLDS.c.tenant_id == tenant, in_state(FOLDS, "sending"))
         return not left and all(placement.at is not None or placement.stranded for _, placement in placed)
 
+    def send_again(self, tenant: TenantId, *, since: datetime, until: datetime) -> int:
+        """Have what was sent for [since, until) sent once more; Lago refuses as a duplicate what it has. Answers how many events."""
+        span = (tenant, to_micros(since), to_micros(until))
+        again = "update meter.folds set state = 'sending' where tenant_id = ? and state = 'sent' and billed_at >= ? and billed_at < ?"
+        return self._committer.run(lambda store: int(store.execute(again, span).rowcount), tenants=(tenant,))
+
     # --- what fits nowhere ----------------------------------------------------------------------------------------------
 
     def stranded(self, tenant: TenantId | None = None) -> list[Stranded]:

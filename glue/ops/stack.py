@@ -149,6 +149,8 @@ class Stack:
     def _write_settings(self) -> None:
         """Leave the settings behind, so that any further command can be pointed at this stack."""
         extra = {f"{name.upper()}_CONTROL": self.ready(name)["control_url"] for name in ("lago", "keygen")}
+        # Keycloak's starter names the server's own process.
+        extra |= {f"{name.upper()}_PID": str(self.ready(name).get("pid", one.pid)) for name, one in self.processes.items()}
         file = self.folder / "settings.env"
         file.touch(mode=0o600)
         file.write_text("".join(f"{name}='{value}'\n" for name, value in (self.environ | extra).items()), encoding="utf-8")

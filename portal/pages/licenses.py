@@ -6,7 +6,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from glue.actions.machines import check_out, deactivate, rotate_license
+from glue.actions.machines import check_out, deactivate, reissue_license
 from glue.rules.facts import Machine
 from glue.wiring import Services
 from portal.site import FormText, Site
@@ -84,7 +84,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         person.must()
 
         def action() -> str:
-            rotate_license(services.actions, person.tenant, by=person.email, nonce=nonce)
+            reissue_license(services.actions, person.tenant, by=person.email, nonce=nonce)
             services.actions.wait_until_settled(person.tenant, seconds=8)
             site.tell(request, site.writer(request, person).text("There is a new key; the old one no longer works."))
             return "/licenses"

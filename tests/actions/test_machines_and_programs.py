@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from glue.actions.machines import activate, check_out, deactivate, read_license, rotate_license
+from glue.actions.machines import activate, check_out, deactivate, read_license, reissue_license
 from glue.actions.programs import client_id_of, create_program, list_programs, rotate_secret, switch_off
 from glue.errors import BadInput, LimitReached, NotAllowed, NotFound, Unavailable
 
@@ -66,7 +66,7 @@ def test_license_file_lives_as_long_as_the_tier_says(world, tenant):
 
 def test_rotated_license_has_a_new_key_and_the_old_one_stops(world, tenant):
     old = world.license(tenant)
-    rotate_license(world.actions, tenant, by="alice", nonce="n")
+    reissue_license(world.actions, tenant, by="alice", nonce="n")
     world.drain()
     new = world.license(tenant)
     assert (new.id != old.id, new.key != old.key) == (True, True)

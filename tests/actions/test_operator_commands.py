@@ -83,7 +83,7 @@ def test_drift_is_proven_found_and_decided(tenant):
     _run("tenants", "converge", tenant)
     assert "looked at" in _run("inbox", "drain")
     assert [line["field"] for line in _json("drift", "show")] == ["license.suspended"]
-    _run("drift", "restore", tenant, "license.suspended")
+    _run("drift", "repair", tenant, "--field", "license.suspended")
     _run("inbox", "drain")
     assert _json("drift", "show") == []
     assert _json("licenses", "show", tenant)["suspended"] is False
@@ -109,21 +109,21 @@ def test_grants(tenant):
 
 
 def test_machines_and_license_file(tenant, tmp_path):
-    _run("machines", "activate", tenant, "fingerprint-1", "--name", "laptop")
-    _run("machines", "activate", tenant, "fingerprint-2")
-    _run("machines", "activate", tenant, "fingerprint-3", code=3)
-    assert len(_json("machines", "list", tenant)) == 2
+    _run("machines", "activate", "fingerprint-1", "--name", "laptop", "--tenant", tenant)
+    _run("machines", "activate", "fingerprint-2", "--tenant", tenant)
+    _run("machines", "activate", "fingerprint-3", "--tenant", tenant, code=3)
+    assert len(_json("machines", "list", "--tenant", tenant)) == 2
     _run("licenses", "file", tenant, "--to", str(tmp_path / "machine.lic"), "--fingerprint", "fingerprint-1")
     assert "MACHINE FILE" in (tmp_path / "machine.lic").read_text()
-    _run("machines", "deactivate", tenant, "fingerprint-1")
-    assert len(_json("machines", "list", tenant)) == 1
+    _run("machines", "remove", "laptop", "--tenant", "Ada's school")
+    assert len(_json("machines", "list", "--tenant", tenant)) == 1
 
 
 def test_key_is_never_printed_and_can_be_replaced(tenant):
     service = services()
     before = _json("licenses", "show", tenant)["id"]
     assert service.keygen.find_license(before).key not in _run("licenses", "show", tenant)
-    _run("licenses", "rotate", tenant)
+    _run("licenses", "reissue", tenant)
     _run("inbox", "drain")
     assert _json("licenses", "show", tenant)["id"] != before
     assert service.keygen.find_license(before).suspended
@@ -137,6 +137,73 @@ def test_export_and_inbox_and_unknown_customers(tenant, tmp_path):
     assert _json("inbox", "unclear") == []
     _run("inbox", "replay", "1", code=1)
     _run("inbox", "send-again", "nothing", code=1)
-    _run("tenants", "show", "not-an-id", code=2)
+    _run("inbox", "list", "--since", "yesterday", code=2)
+    _run("tenants", "show", "nobody we know", code=1)
     _run("tenants", "show", "t00000000000000", code=1)
     assert "Confirmed for 0" in _run("drift", "confirm")
+
+
+def test_customer_is_named_as_people_name_it(tenant):
+    assert _json("tenants", "show", "ada's SCHOOL")["tenant_id"] == tenant
+    license_id = _json("licenses", "list", "--tenant", "Ada's school")[0]["id"]
+    assert _json("licenses", "show", license_id)["id"] == license_id
+    assert _json("tenants", "list", "--plan", "pro", "--standing", "trialing")[0]["tenant"] == tenant
+
+
+def test_revoked_license_stays_so_until_somebody_decides(tenant):
+    _run("licenses", "revoke", tenant)
+    _run("inbox", "drain")
+    assert _json("licenses", "show", tenant)["suspended"] is True
+    assert [line["field"] for line in _json("drift", "show", tenant)] == ["license.suspended"]
+    _run("drift", "repair")
+    _run("inbox", "drain")
+    assert _json("licenses", "show", tenant)["suspended"] is True, "a repair decides nothing by itself"
+    _run("drift", "repair", "--field", "license.suspended", code=2)
+    _run("drift", "repair", tenant, "--field", "license.suspended")
+    _run("inbox", "drain")
+    assert _json("licenses", "show", tenant)["suspended"] is False
+
+
+def test_operator_invites_changes_cancels_and_erases(tenant):
+    _run("tenants", "invite", tenant, "--email", "grace@example.com", "--role", "billing")
+    _run("tenants", "invite", tenant, "--email", "grace@example.com", code=3)
+    _run("tenants", "change-plan", tenant, "--plan", "Team")
+    _run("inbox", "drain")
+    assert _json("tenants", "show", tenant)["tier"] == "team"
+    _run("tenants", "change-plan", tenant, "--plan", "golden", code=2)
+    _run("tenants", "erase", tenant, "--confirm", "Ada's school", code=3)
+    _run("tenants", "cancel", tenant, "--now")
+    _run("inbox", "drain")
+    _run("tenants", "erase", tenant, "--confirm", "another", code=2)
+    _run("tenants", "erase", tenant, "--confirm", "Ada's school")
+    _run("inbox", "drain")
+    _run("tenants", "show", tenant, code=1)
+
+
+def test_usage_is_shown_and_sent_again(tenant):
+    _run("tenants", "converge", tenant)
+    _run("inbox", "drain")
+    service = services()
+    service.meter.record_usage(tenant, "api_calls", 7, key="k", occurred_at=service.clock.now())
+    assert service.meter.flush_now(tenant)
+    day = f"{service.clock.now():%Y-%m-%d}"
+    shown = _json("usage", "show", tenant, "--since", day)
+    assert ("api_calls", 7.0) in [(row["meter"], float(row["units"])) for row in shown["days"]]
+    assert "events go out again" in _run("usage", "replay", tenant, "--since", day)
+    assert service.meter.flush_now(tenant), "Lago has it already, and says so"
+    assert service.meter.compare_with_lago(tenant) == []
+    service.meter.stop()
+    service.close()
+
+
+def test_backup_is_restored_and_everybody_looked_at(tenant, tmp_path):
+    _run("tenants", "change-plan", tenant, "--plan", "team")
+    file = tmp_path / "b.tar.gz"
+    assert "stores/glue.db" in _json("backup", "--to", str(file))["files"]
+    _run("inbox", "drain")
+    assert _json("tenants", "show", tenant)["tier"] == "team"
+    assert "1 customers" in _run("restore", str(file), "--yes")
+    assert _json("tenants", "show", tenant)["tier"] == "pro", "as it was when the backup was made"
+    _run("inbox", "drain")
+    assert _json("tenants", "show", tenant)["tier"] == "team", "what Lago says now is found"
+    _run("restore", str(tmp_path / "missing"), "--yes", code=2)

@@ -2,9 +2,12 @@
 
 import json
 
+import click
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from glue.agents.router.commands import COMMANDS
 from glue.cli import build
 from glue.cli.do import compose_argv
 
@@ -75,6 +78,28 @@ def test_yes_does_not_skip_the_question_for_nothing_named():
 def test_a_command_is_also_shown_as_json():
     (found,) = answers(glue("do", "--json", "Invite jo@farrow.example to the tenant Farrow."))
     assert found["argv"] == ["tenants", "invite", "Farrow", "--email", "jo@farrow.example"]
+
+
+EXAMPLES = {
+    "since": "2026-11-01",
+    "until": "2026-11-30",
+    "email": "jo@farrow.example",
+    "delivery": "7",
+    "file": "b.tar.gz",
+    "status": "parked",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_whatever_a_sentence_is_routed_to_exists_and_takes_what_was_named(command):
+    argv = compose_argv(command, {name: EXAMPLES.get(name, name) for name in COMMANDS[command].takes}, "what was said")
+    found = typer.main.get_command(build(argv))
+    context, words = click.Context(found), list(argv)
+    while isinstance(found, click.Group) and words:
+        found = found.get_command(context, words.pop(0))
+        assert found is not None, argv
+    if not isinstance(found, click.Group):
+        found.make_context(argv[0], words, resilient_parsing=True)
 
 
 def test_an_argument_that_is_no_object_of_the_noun_is_an_option():
