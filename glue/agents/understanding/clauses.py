@@ -24,9 +24,9 @@ _DONE = re.compile(
     r"|schon|bereits|steht|stehen|deja|ya (?:esta|ha)\w*|ja (?:esta|foi)\w*)\b"
 )
 _BESIDES = re.compile(
-    r"\b(?:also|besides|additionally|in addition|on top|on the side|as well|too|as an extra|as a bonus|while you're at it|would be (?:nice|welcome"
-    r"|good|a bonus)|second thing|afterwards|apart from that|plus|ausserdem|zusatzlich|auch|daneben|nebenbei|danach|dazu|aussi|egalement|en plus"
-    r"|de plus|en outre|ensuite|ademas|tambien|despues|por ultimo|alem disso|tambem|depois)\b"
+    r"\b(?:also|besides|additionally|in addition|on top|on the side|as well|too|as an? (?:\w+ )?(?:extra|bonus)|while (?:you're|you are) (?:at it|there|on it)"
+    r"|(?:would|'d) be (?:nice|welcome|good|great|handy|useful|a bonus)|would help(?! if)|after that|and then|finally|at the end(?! of)|second thing|afterwards|apart from that|plus|ausserdem|zusatzlich|auch|daneben|nebenbei|danach|dazu|aussi|egalement|en plus"
+    r"|de plus|en outre|ensuite|ademas|tambien|despues|por ultimo|alem disso|tambem|depois|im anschluss|zum schluss|enfin|finalement|a la fin(?! d)|finalmente|al final(?! de)|por fim|no final(?! d))\b"
 )
 _SELF = re.compile(
     r"^(?:hi|hello|i'm an?|i am an?|we're|we are|we sell|as (?:an?|the|head)|my name|i (?:teach|work|manage|write|do|run|sit)|next term|last year"

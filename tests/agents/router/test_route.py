@@ -1,6 +1,7 @@
 """From a sentence to one command, or to none."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,28 @@ import pytest
 from glue.agents.router import COMMANDS, DESTRUCTIVE, NONE, route
 from glue.agents.router.dates import find_dates
 
-HELD_OUT = [json.loads(line) for line in (Path(__file__).parent / "held_out.jsonl").read_text(encoding="utf-8").splitlines()]
+HERE = Path(__file__).parent
+HELD_OUT = [
+    json.loads(line)
+    for name in ("held_out", "voices", "last_look")
+    for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+]
+FRAMED = json.loads((HERE / "orders.json").read_text(encoding="utf-8"))
+
+
+@lru_cache
+def commands_said() -> list[str]:
+    return [route(row["text"]).command for row in HELD_OUT]
 
 
 def test_unseen_sentences_find_their_command():
-    right = sum(route(row["text"]).command == row["command"] for row in HELD_OUT)
+    right = sum(said == row["command"] for row, said in zip(HELD_OUT, commands_said(), strict=True))
     assert right / len(HELD_OUT) >= 0.95
 
 
 def test_nothing_destructive_is_said_that_was_not_asked_for():
-    assert [row["text"] for row in HELD_OUT if (said := route(row["text"]).command) in DESTRUCTIVE and said != row["command"]] == []
+    said = zip(HELD_OUT, commands_said(), strict=True)
+    assert [row["text"] for row, command in said if command in DESTRUCTIVE and command != row["command"]] == []
 
 
 ORDERS = {
@@ -56,6 +69,28 @@ def test_a_clear_order_with_a_name_is_followed(command, order):
 def test_a_doubtful_order_is_no_order(order, doubt):
     plain = order[0].lower() + order[1:].rstrip(".")
     assert route(doubt.format(x=order, y=plain)).command not in DESTRUCTIVE
+
+
+def framed(kind: str) -> list[str]:
+    """Destructive orders of every language in each frame of ``kind``."""
+    texts = [frame.format(order) for language, orders in FRAMED["orders"].items() for order in orders for frame in FRAMED[kind][language]]
+    return [text[0].upper() + text[1:] for text in texts]
+
+
+def test_no_frame_of_doubt_lets_an_order_pass():
+    assert [text for text in framed("doubtful") if route(text).command in DESTRUCTIVE] == []
+
+
+def test_clear_orders_are_heard_in_most_frames():
+    heard = [route(text).command in DESTRUCTIVE for text in framed("certain")]
+    assert sum(heard) / len(heard) >= 0.9
+
+
+@pytest.mark.parametrize(
+    "text", ["Reopen the tenant Farrow, the suspension was wrong.", "Give Farrow their access back.", "Débloque le client Farrow."]
+)
+def test_undoing_a_suspension_is_no_suspension(text):
+    assert route(text).command == "glue tenants resume"
 
 
 @pytest.mark.parametrize(
