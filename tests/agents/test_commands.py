@@ -2,7 +2,6 @@
 
 import json
 
-import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -93,12 +92,11 @@ EXAMPLES = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whatever_a_sentence_is_routed_to_exists_and_takes_what_was_named(command):
     argv = compose_argv(command, {name: EXAMPLES.get(name, name) for name in COMMANDS[command].takes}, "what was said")
-    found = typer.main.get_command(build(argv))
-    context, words = click.Context(found), list(argv)
-    while isinstance(found, click.Group) and words:
-        found = found.get_command(context, words.pop(0))
-        assert found is not None, argv
-    if not isinstance(found, click.Group):
+    found, words = typer.main.get_command(build(argv)), list(argv)
+    while hasattr(found, "commands") and words:
+        assert words[0] in found.commands, argv
+        found = found.commands[words.pop(0)]
+    if not hasattr(found, "commands"):
         found.make_context(argv[0], words, resilient_parsing=True)
 
 
