@@ -103,6 +103,9 @@ class ModelSettings(_Part):
         "", description="Address, with /v1, of any service that speaks OpenAI's protocol; for agents whose model is custom:NAME."
     )
     custom_api_key: SecretStr | None = Field(None, description="Key for the custom service, if it wants one.")
+    second_opinion: str = Field(
+        "", description="Model, as PROVIDER:NAME, that is asked what an unclear request means, for at most one credit; nobody if empty."
+    )
     timeout_seconds: float = Field(300, description="Longest wait for one answer of a model.")
 
 

@@ -167,6 +167,7 @@ class Services(Adapters):
             database_url=self.settings.database_url,
             data_dir=self.settings.data_dir,
             executors=model_executors(self.settings.models),
+            second_opinion=self.settings.models.second_opinion,
             demand_runs=self.switches.demand_runs,
         )
 

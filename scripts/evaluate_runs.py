@@ -27,7 +27,15 @@ from glue.rules.names import TenantId  # noqa: E402
 from glue.rules.snapshot import MeterGrant  # noqa: E402
 from tests.agents.dispatching.conftest import ALICE, BOB, World, snapshot_of  # noqa: E402
 from tests.agents.dispatching.killing import (  # noqa: E402
-    ALL_KILLS, EXECUTORS, Mortals, can_run, facts_of, has_models, judge, mortal_world, run_through,
+    ALL_KILLS,
+    EXECUTORS,
+    Mortals,
+    can_run,
+    facts_of,
+    has_models,
+    judge,
+    mortal_world,
+    run_through,
 )  # fmt: skip
 from tests.agents.dispatching.workers import good_file, scripted_registry  # noqa: E402
 
@@ -44,7 +52,7 @@ class LongTailed:
     name = "scripted"
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)  # noqa: S311
+        self._chance = random.Random(seed)
 
     def perform(self, work: Work, *, most_tokens: int, report: Report) -> Outcome:
         del report
@@ -160,7 +168,7 @@ def measure_kills() -> Lines:
 
 def measure_conversations() -> Lines:
     """Conversations made of sentences of the held-out ones; each twentieth is another one, worded a little differently."""
-    chance = random.Random(5)  # noqa: S311
+    chance = random.Random(5)
     rows = read(OWN / "dedup/conversations.jsonl")
     said = sorted({message["content"] for row in rows for message in row["messages"]})
     made: list[dict[str, Any]] = []

@@ -10,9 +10,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from glue.agents.costs import RunCost
-from glue.agents.dispatcher import LONGEST_TEXT, Dispatcher
+from glue.agents.dispatcher import Dispatcher
 from glue.agents.holds import METER
 from glue.agents.library import EXPORT_TYPES, ExportFormat, Found, Library
+from glue.agents.quoting import LONGEST_TEXT
 from glue.agents.views import ENDED, ArtifactView, QuoteView, RunBrief, RunView
 from glue.meter.callers import Caller
 from glue.rules.names import TenantId

@@ -35,6 +35,13 @@ class RunCredits:
                 self._meter.settle(tenant, hold["id"], part, close=False, key=f"{key}/{number}", dimensions=dimensions)
             begin = end
 
+    def settle_hold(self, tenant: TenantId, hold_id: str, cost: int, *, key: str, dimensions: dict[str, str]) -> None:
+        """Turn ``cost`` of a hold into usage and give back the rest."""
+        if cost:
+            self._meter.settle(tenant, hold_id, cost, close=True, key=key, dimensions=dimensions)
+        else:
+            self._meter.release(tenant, hold_id)
+
     def record_tokens(self, tenant: TenantId, tokens: int, *, key: str, dimensions: dict[str, str]) -> None:
         if tokens:
             self._meter.record_usage(tenant, TOKENS, tokens, key=key, dimensions=dimensions)

@@ -15,7 +15,7 @@ from glue.agents.executors import File
 from glue.agents.planning import Step
 from glue.agents.search import SearchIndex, readable
 from glue.agents.tables import AgentCheckpoint, AgentRun, RunArtifact
-from glue.agents.views import RunView
+from glue.agents.views import Offer, RunView
 from glue.agents.words import split_words
 from glue.errors import BadInput, Conflict, NotFound
 from glue.rules.names import TenantId
@@ -37,16 +37,6 @@ class Found(_View):
     name: str
     title: str
     excerpt: str
-
-
-class Offer(_View):
-    """Earlier work of the same customer that answers a request, and the credits and tokens that doing it again would cost."""
-
-    run_id: str
-    text: str
-    likeness: float
-    saves_credits: int
-    saves_tokens: int
 
 
 class CheckpointView(_View):

@@ -44,8 +44,21 @@ class RouteStep(_View):
     optional: bool
 
 
+class Offer(_View):
+    """Earlier work of the same customer that answers a request, and the credits and tokens that doing it again would cost."""
+
+    run_id: str
+    text: str
+    likeness: float
+    saves_credits: int
+    saves_tokens: int
+
+
 class QuoteView(_View):
-    """``cap`` binds: the run never costs more without a person's word. ``question`` is to be answered first when it is not None."""
+    """``cap`` binds: the run never costs more without a person's word. ``question`` is to be answered first when it is not None.
+
+    ``offers`` are earlier runs of the same customer that answer the same: their files are there already.
+    """
 
     id: str
     text: str
@@ -61,6 +74,7 @@ class QuoteView(_View):
     created_at: datetime
     valid_until: datetime
     run_id: str | None
+    offers: tuple[Offer, ...] = ()
 
 
 class ArtifactView(_View):

@@ -129,7 +129,7 @@ def main():
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output is for answers
         try:
             carry_out(**json.loads(line))
-        except BaseException:  # the child's only way out is its status
+        except BaseException:  # noqa: BLE001  # the child's only way out is its status
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

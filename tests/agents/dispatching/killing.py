@@ -59,7 +59,7 @@ def can_run(executor):
 @contextmanager
 def mortal_world():
     """A world in memory where there is such a folder: processes die here, machines do not, and disks are slow."""
-    memory = Path("/dev/shm")  # noqa: S108  # only looked at
+    memory = Path("/dev/shm")  # only looked at
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         world = World(f"sqlite:///{folder}/glue.db", Path(folder), clock=SystemClock())
         try:

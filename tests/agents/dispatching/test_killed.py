@@ -78,7 +78,9 @@ def work_for(*command):
 
 @pytest.mark.skipif(not has_sandbox(), reason="bubblewrap does not work on this machine")
 def test_a_command_reads_the_request_and_its_files_are_the_steps():
-    script = "grep -o 'lesson about fractions' request.json | sed 's/^/# A /' > out/made.md; echo '{}' > out/made.json; echo left > beside.txt"
+    script = (
+        "grep -o 'lesson about fractions' request.json | sed 's/^/# A /' > out/made.md; echo '{}' > out/made.json; echo left > beside.txt"
+    )
     outcome = CommandExecutor().perform(work_for("sh", "-c", script), most_tokens=100, report=lambda _tokens: None)
     assert [(file.name, file.title, file.media_type) for file in outcome.files] == [
         ("made.json", "made", "application/json"),
