@@ -7,7 +7,7 @@ from enum import StrEnum
 from glue.agents.linear import LinearModel, load_model
 from glue.agents.understanding.clauses import Clause, split_clauses
 from glue.agents.understanding.details import Details, find_details
-from glue.agents.understanding.features import extract_features
+from glue.agents.understanding.features import DULL, extract_features
 from glue.agents.understanding.supports import find_supports
 
 
@@ -83,21 +83,21 @@ def analyse(text: str, requirements: Sequence[str] | None = None) -> Analysis:
     confidence = round(min(types[task_type], sizes[complexity]), 3)
     return Analysis(
         TaskType(task_type), Complexity(complexity), supports, details, confidence,
-        tuple(_evidence(whole, model, clauses, features, task_type, complexity)), _question(types, sizes),
+        tuple(_evidence(whole, model, clauses, task_type, complexity)), _question(types, sizes),
     )  # fmt: skip
 
 
-def _evidence(text: str, model: LinearModel, clauses: list[Clause], features: list[str], task_type: str, complexity: str) -> list[Evidence]:
-    """The five words with the most weight for the two decisions together, in the order of the text."""
+def _evidence(text: str, model: LinearModel, clauses: list[Clause], task_type: str, complexity: str) -> list[Evidence]:
+    """The three telling words with the most weight for each of the two decisions, in the order of the text."""
     places = {word.text: word for clause in reversed(clauses) for word in clause.words}
     found: dict[str, Evidence] = {}
     for head, label in (("task_type", task_type), ("complexity", complexity)):
-        for feature, strength in model.explain(head, label, [f for f in features if f.startswith("w|")]):
-            word = places.get(feature[2:])
-            if word is not None and strength > getattr(found.get(word.text), "strength", 0.0):
+        spoken = model.explain(head, label, [f"w|{word}" for word in places if word not in DULL])
+        for feature, strength in spoken[:3]:
+            word = places[feature[2:]]
+            if strength > getattr(found.get(word.text), "strength", 0.05):
                 found[word.text] = Evidence(text[word.start : word.end], word.start, word.end, label, round(strength, 2))
-    strongest = sorted(found.values(), key=lambda evidence: (-evidence.strength, evidence.start))[:5]
-    return sorted(strongest, key=lambda evidence: evidence.start)
+    return sorted(found.values(), key=lambda evidence: evidence.start)
 
 
 _WANTED = {

@@ -29,7 +29,7 @@ _BESIDES = re.compile(
     r"|de plus|en outre|ensuite|ademas|tambien|despues|por ultimo|alem disso|tambem|depois|im anschluss|zum schluss|enfin|finalement|a la fin(?! d)|finalmente|al final(?! de)|por fim|no final(?! d))\b"
 )
 _SELF = re.compile(
-    r"^(?:hi|hello|i'm an?|i am an?|we're|we are|we sell|as (?:an?|the|head)|my name|i (?:teach|work|manage|write|do|run|sit)|next term|last year"
+    r"^(?:hi|hello|i'm an?|i am an?|we're|we are|we sell|we employ|our (?:\w+ )?(?:organi[sz]ation|group|bank|company|firm|corporation|university|school|academy) (?:has|is|employs|runs)|as (?:an?|the|head)|my name|i (?:teach|work|manage|write|do|run|sit)|next term|last year"
     r"|ich bin|wir sind|ich unterrichte|je suis|nous sommes|j enseigne|soy|somos|sou|doy clases)\b"
 )
 _ASIDE = re.compile(

@@ -9,7 +9,7 @@ from glue.agents.understanding.clauses import Clause, split_clauses
 from glue.agents.understanding.quantities import find_quantities, noun_kind, number_of, size_of
 from glue.agents.words import fold, word_set
 
-_DULL = word_set(
+DULL = word_set(
     "a an the of to for in on and or is are be it its i we my our your you me us that this these those with at by as so if from please und der die das "
     "den dem des ein eine einen fur zu mit von im am ist le la les un une des du de d l et en a au aux pour dans que qui el los las un una del al por para "
     "con y o os as um uma do da dos das no na nos nas ao"
@@ -32,10 +32,12 @@ def _features(clauses: list[Clause]) -> Iterator[str]:
         yield from _clause_features(clause, leading=clause is main[0], last=clause is main[-1])
     yield from _cue_features(clauses, main[0])
     flat = [word for clause in clauses for word in clause.words]
+    roles = [clause.role for clause in clauses for _ in clause.words]
     for quantity in find_quantities(flat):
         size = size_of(quantity.value)
         yield f"n|{size}|{quantity.kind}|{int(quantity.numbered)}"
         yield f"n|{size}"
+        yield f"n|{roles[quantity.place]}|{size}|{quantity.kind}"
         if quantity.kind:
             yield f"n|{quantity.kind}"
     yield f"len|{min(len(flat) // 12, 6)}"
@@ -59,7 +61,7 @@ def _clause_features(clause: Clause, *, leading: bool, last: bool) -> Iterator[s
         part = "topic" if index in topics else role
         yield f"w|{word}"
         yield f"{part}|{stem}"
-        if part == "ask" and word not in _DULL:
+        if part == "ask" and word not in DULL:
             if leading:
                 yield f"lead|{stem}"
             if last:
@@ -69,7 +71,7 @@ def _clause_features(clause: Clause, *, leading: bool, last: bool) -> Iterator[s
             yield f"whole|{kind}"
         if index + 1 < len(texts):
             yield f"2|{part if part == 'topic' else ''}|{word} {texts[index + 1]}"
-        if index + 2 < len(texts) and word not in _DULL and role == "ask":
+        if index + 2 < len(texts) and word not in DULL and role == "ask":
             yield f"3|{stem} {_stem(texts[index + 2])}"
         if len(word) > 4 and part in ("ask", "besides"):
             padded = f"<{word}>"
