@@ -7,8 +7,9 @@ from enum import StrEnum
 from glue.agents.linear import LinearModel, load_model
 from glue.agents.understanding.clauses import Clause, split_clauses
 from glue.agents.understanding.details import Details, find_details
-from glue.agents.understanding.features import DULL, extract_features
+from glue.agents.understanding.features import DULL, cues_of, extract_features
 from glue.agents.understanding.supports import find_supports
+from glue.agents.words import word_set
 
 
 class TaskType(StrEnum):
@@ -80,11 +81,22 @@ def analyse(text: str, requirements: Sequence[str] | None = None) -> Analysis:
     sizes = model.probabilities("complexity", features)
     task_type, complexity = (max(odds, key=lambda label: odds[label]) for odds in (types, sizes))
     supports = tuple(TaskType(name) for name in find_supports(model, clauses, features=features, main=task_type))
+    if _is_vague(clauses):
+        types = {label: odds / 2 for label, odds in types.items()}
     confidence = round(min(types[task_type], sizes[complexity]), 3)
     return Analysis(
         TaskType(task_type), Complexity(complexity), supports, details, confidence,
         tuple(_evidence(whole, model, clauses, task_type, complexity)), _question(types, sizes),
     )  # fmt: skip
+
+
+_VAGUE = word_set("thing things stuff something anything whatever sachen zeug etwas irgendwas cosas algo trucs choses chose coisas coisa")
+
+
+def _is_vague(clauses: list[Clause]) -> bool:
+    """Whether a text of a few words names neither work nor a thing to work on."""
+    words = [word.text for clause in clauses for word in clause.words]
+    return len(words) <= 6 and (not _VAGUE.isdisjoint(words) or not any(cues_of(word) for word in words))
 
 
 def _evidence(text: str, model: LinearModel, clauses: list[Clause], task_type: str, complexity: str) -> list[Evidence]:

@@ -96,7 +96,8 @@ def _cues() -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str]]]:
 
 
 @lru_cache(maxsize=1 << 13)
-def _cues_of(word: str) -> tuple[str, ...]:
+def cues_of(word: str) -> tuple[str, ...]:
+    """Kinds of work (``v_…``) and of things (``n_…``) that a folded word can name."""
     exact, beginnings = _cues()
     return tuple(dict.fromkeys([*exact.get(word, ()), *(name for beginning, name in beginnings if word.startswith(beginning))]))
 
@@ -105,7 +106,7 @@ def _cue_features(clauses: list[Clause], leading: Clause) -> Iterator[str]:
     """What is done to what: kinds of verbs and things per role, and which of them meet in one clause."""
     for clause in clauses:
         topics = clause.topic_words
-        named = [(_cues_of(word.text), index in topics) for index, word in enumerate(clause.words)]
+        named = [(cues_of(word.text), index in topics) for index, word in enumerate(clause.words)]
         verbs = [cue for cues, about in named if not about for cue in cues if cue.startswith("v_")]
         things = {cue for cues, about in named if not about for cue in cues if cue.startswith("n_")}
         for cue in {*verbs, *things}:

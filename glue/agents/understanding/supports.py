@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from glue.agents.linear import LinearModel
 from glue.agents.understanding.clauses import Clause
 from glue.agents.understanding.features import features_of
+from glue.agents.words import word_set
 
+_JOINING = word_set("and then plus with also including und mit samt dann y e et con avec com puis luego depois")
 # The whole request must speak for an extra by LIKELY, or by POSSIBLE when a clause of it, read alone, is CLEAR about it.
 LIKELY, POSSIBLE, CLEAR = 0.2, 0.04, 0.35
 
 
 def find_supports(model: LinearModel, clauses: list[Clause], *, features: Sequence[str], main: str) -> list[str]:
     """Types other than ``main``, the likeliest first. Most requests have none, so the chances are small numbers."""
+    asking = [clause for clause in clauses if clause.role in ("ask", "besides")]
+    if len(asking) == 1 and _JOINING.isdisjoint(word.text for word in asking[0].words):
+        return []  # one thing is asked for; what else is named is done, ruled out, or context
     chances = model.chances("supports", features)
     alone = dict.fromkeys(chances, 0.0)
     for clause in clauses[1:]:
