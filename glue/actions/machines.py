@@ -83,13 +83,13 @@ def check_out(actions: Actions, tenant: TenantId, *, fingerprint: str = "") -> L
     return actions.systems.keygen.check_out_machine(machine.id, ttl_seconds=seconds)
 
 
-def revoke_license(actions: Actions, tenant: TenantId, *, by: str) -> None:
+def revoke_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -> None:
     """Suspend the license as a decision of an operator: it is not lifted by itself, and is listed among the drift that waits for a person."""
     view = read_license(actions, tenant)
     if view is None:
         raise NotFound("There is no license yet.")
-    actions.systems.keygen.update_license(view.license.id, suspended=True)
-    actions.change(tenant, by=by, text="Revoked the license.")
+    payload = {"license_id": view.license.id}
+    actions.do(tenant, "retire_license", payload, key=f"revoke/{view.license.id}/{nonce}", by=by, text="Revoked the license.")
 
 
 def reissue_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -> None:

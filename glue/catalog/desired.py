@@ -24,6 +24,7 @@ KINDS = (
     ("lago", "plans"),
     ("lago", "plan entitlements"),
     ("lago", "coupons"),
+    ("lago", "add_ons"),
     ("keygen", "product"),
     ("keygen", "entitlement"),
     ("keygen", "policy"),

@@ -14,7 +14,7 @@ from glue.errors import ConfigInvalid
 from glue.rules.cohorts import Cohorts, parse_cohort
 from glue.rules.tiers import Tier, Tiers, parse_tier
 
-LAGO_LISTS = ("billable_metrics", "features", "taxes", "coupons")
+LAGO_LISTS = ("billable_metrics", "features", "taxes", "coupons", "add_ons")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from glue.upstream.lago import Lago
 
 Row = dict[str, Any]
 
-LAGO_KINDS = ("taxes", "billable_metrics", "features", "plans", "coupons")
+LAGO_KINDS = ("taxes", "billable_metrics", "features", "plans", "coupons", "add_ons")
 
 
 class Systems:

@@ -58,7 +58,7 @@ def revoke(license: License) -> None:  # noqa: A002
     from glue.actions.machines import revoke_license
 
     with reporting_errors(), opened() as service:
-        revoke_license(service.actions, owner_of(service, license), by=who())
+        revoke_license(service.actions, owner_of(service, license), by=who(), nonce=token_hex(8))
         out.print("Revoked.")
 
 

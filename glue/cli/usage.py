@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Annotated
 
 import typer
 
 from glue.cli.days import Since, Until, span
-from glue.cli.opened import AsJson, Tenant, known, opened
+from glue.cli.opened import AsJson, Tenant, known, opened, who
 from glue.cli.printing import out, reporting_errors, show_json, show_table
 
 app = typer.Typer(no_args_is_help=True)
@@ -32,6 +33,40 @@ def show(tenant: Tenant, *, since: Since = "", until: Until = "", as_json: AsJso
     show_table("", ("meter", "used", "held", "limit", "remaining"), figures, empty="Nothing is metered yet.")
     if since:
         show_table("\nBy day", ("day", "meter", "units"), sorted(days), empty="Nothing was used.")
+
+
+@app.command()
+def stranded(*, as_json: AsJson = False) -> None:
+    """Usage that fits into no open period, and the most it can be worth."""
+    from glue.actions.stranded import price_stranded
+
+    with reporting_errors(as_json=as_json), opened() as service:
+        rows = [
+            (item.fold_id, item.tenant, item.meter, item.units, price_stranded(service.actions, item, service.unit_prices), item.reason)
+            for item in service.meter.flush.stranded()
+        ]
+    names = ("id", "tenant", "meter", "units", "most_cents", "reason")
+    if as_json:
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        show_table("", names, rows, empty="Nothing is stranded.")
+
+
+@app.command()
+def bill(
+    fold: Annotated[str, typer.Argument(help="Its id, as `stranded` shows it.", metavar="ID")],
+    *,
+    cents: Annotated[int, typer.Option(help="What the customer is asked for; 0 waives it.", min=0)],
+) -> None:
+    """Bill stranded usage with an invoice of its own, or waive it."""
+    from glue.actions.stranded import bill_stranded
+
+    with reporting_errors(), opened() as service:
+        try:
+            bill_stranded(service.actions, service.meter.flush, fold, cents=cents, by=who())
+        finally:
+            service.meter.committer.stop()
+        out.print("Billed." if cents else "Waived.")
 
 
 @app.command()

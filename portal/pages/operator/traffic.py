@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from glue.actions.stranded import bill_stranded, price_stranded
 from glue.converge.effects import Effect
 from glue.doors.deliveries import Delivery
+from glue.errors import BadInput
 from glue.meter.flush import Stranded
 from glue.rules.names import TenantId
 from glue.wiring import Services
@@ -31,8 +34,16 @@ class DeliveriesPage:
 
 
 @dataclass(frozen=True)
+class StrandedRow:
+    """``most`` is the most it can be worth, in the customer's currency."""
+
+    item: Stranded
+    most: Decimal
+
+
+@dataclass(frozen=True)
 class StrandedPage:
-    rows: tuple[Stranded, ...]
+    rows: tuple[StrandedRow, ...]
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -72,8 +83,21 @@ def routes(site: Site, services: Services) -> APIRouter:
     @router.get("/stranded")
     def stranded(request: Request) -> Response:
         person = site.people.get_operator(request)
-        return show(
-            site, request, person, "operator_stranded", StrandedPage(tuple(services.meter.flush.stranded())), "Stranded usage", "stranded"
+        rows = tuple(
+            StrandedRow(item, Decimal(price_stranded(services.actions, item, services.unit_prices)) / 100)
+            for item in services.meter.flush.stranded()[:PAGE]
         )
+        return show(site, request, person, "operator_stranded", StrandedPage(rows), "Stranded usage", "stranded")
+
+    @router.post("/stranded/bill")
+    def bill(request: Request, fold: Annotated[str, Form()] = "", amount: Annotated[str, Form()] = "") -> Response:
+        """Bill it once with what the operator decided, 0 waives it."""
+        person = site.people.get_operator(request)
+        try:
+            cents = int((Decimal(amount.strip().replace(",", ".")) * 100).to_integral_value())
+        except ArithmeticError as error:
+            raise BadInput("This is not an amount.", field="amount", expected="for example 12.50") from error
+        bill_stranded(services.actions, services.meter.flush, fold, cents=cents, by=person.email)
+        return RedirectResponse("/operator/stranded", 303)
 
     return router
