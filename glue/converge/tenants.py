@@ -47,6 +47,9 @@ class Tenant(TenantScoped, table=True):
     blocked: str = ""
     overrides: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     license_generation: int = 1
+    # what the customer set for its own usage: a cap in a period, and percentages at which it wants a mail ("80,100")
+    spend_cap_cents: int | None = None
+    alerts: str = Field(default="", index=True)
     # identity map
     organization_id: str = Field(default="", index=True)
     customer_id: str = ""
@@ -110,6 +113,7 @@ def record_of(row: Tenant) -> TenantRecord:
         intent=intent,
         blocked=row.blocked,
         overrides=_OVERRIDES.validate_python(row.overrides),
+        spend_cap_cents=row.spend_cap_cents,
         license_generation=row.license_generation,
         identities=Identities(row.organization_id, row.customer_id, row.subscription_id, row.license_id),
         standing=Standing(row.standing),

@@ -103,7 +103,26 @@ class Books:
             and self._owed_cents(terms) + terms.prepaid.cents(terms.kind.code, units) > terms.prepaid.balance_cents
         ):
             return "prepaid_exhausted"
+        if terms.spend is not None:
+            spent = self.spent_cents(terms)
+            after = self.spent_cents(terms, units)
+            # What the plan includes may still be used: only what would cost more is stopped.
+            if after > spent and after > terms.spend.cap_cents:
+                return "spend_cap"
         return ""
+
+    def spent_cents(self, terms: Terms, units: int = 0) -> Decimal:
+        """What usage and open holds of the period cost by ``terms.spend``, with ``units`` more of the meter; 0 without a cap."""
+        spend = terms.spend
+        if spend is None:
+            return Decimal(0)
+        total = Decimal(0)
+        for meter in spend.prices:
+            used = self.counters.get((terms.tenant, meter, terms.period), 0)
+            if meter == terms.kind.code:
+                used = terms.kind.combine(used, units)
+            total += spend.cents(meter, used + self.held.get((terms.tenant, meter), (0, 0))[0])
+        return total
 
     def _owed_cents(self, terms: Terms) -> Decimal:
         prepaid = terms.prepaid
@@ -204,6 +223,9 @@ def _limit_reached(terms: Terms, reason: str, figures: dict[str, object], units:
     else:
         detail = f"{figures['remaining']} of {figures['limit']} {terms.kind.code} are left in this period, {as_json(units)} were asked for."
         remedy = "Choose a larger plan, or wait until the period ends."
+    if reason == "spend_cap":
+        detail = "What your organization wants to spend on usage in this period is spent."
+        remedy = "An admin can raise the spend cap on the usage page of the portal."
     return LimitReached(detail, remedy=remedy, reason=reason, meter=terms.kind.code, **figures)
 
 

@@ -265,6 +265,13 @@ class Meter:
                 meters[kind.code] = {"hard": bool(terms.caps), **books.figures(terms)}
         return {"tenant": snapshot.tenant, "period": _period(snapshot), "meters": meters}
 
+    def spend_of(self, snapshot: Snapshot) -> tuple[Decimal, int] | None:
+        """Cents that the period's usage and open holds cost, and the customer's cap; None without one."""
+        if snapshot.spend_cap_cents is None:
+            return None
+        kind = next(iter(self.orders.meters))
+        return self.reports.books_of(snapshot.tenant).spent_cents(self.orders.terms(snapshot, kind.code)), snapshot.spend_cap_cents
+
     def usage_by_day(self, tenant: TenantId, meter: str, *, since: datetime, dimension: str = "") -> list[DayUsage]:
         """For charts: usage of each day, by a dimension's values (member, program, license, agent) when named."""
         return self.reports.usage_by_day(tenant, meter, since=since, dimension=dimension)

@@ -37,6 +37,18 @@ class Prepaid:
 
 
 @dataclass(frozen=True, slots=True)
+class Spend:
+    """What the customer wants to spend on usage in a period at most. Units beyond ``free`` ones count at the highest price."""
+
+    cap_cents: int
+    prices: dict[str, Decimal]
+    free: dict[str, int]
+
+    def cents(self, meter: str, millionths: int) -> Decimal:
+        return self.prices.get(meter, Decimal(0)) * max(0, millionths - self.free.get(meter, 0) * ONE) * 100 / ONE
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """``limit`` is what to show (None: unlimited), ``caps`` what must hold. ``refusal`` forbids outright: a reason's code."""
 
@@ -50,6 +62,7 @@ class Terms:
     refusal: str = ""
     explanation: str = ""
     prepaid: Prepaid | None = None
+    spend: Spend | None = None
 
     def refused(self) -> GlueError:
         """The error for ``refusal``. Blindness passes, so it says when to ask again."""
@@ -91,7 +104,7 @@ def terms_of(snapshot: Snapshot, kind: MeterKind, *, now: datetime, blind_after:
             refusal, explanation = "blind", "What this customer bought could not be confirmed for too long."
     return Terms(
         tenant=snapshot.tenant, kind=kind, period=period, limit=limit, caps=caps, resets_at=resets_at, valid_until=valid_until,
-        refusal=refusal, explanation=explanation, prepaid=_prepaid(snapshot, period),
+        refusal=refusal, explanation=explanation, prepaid=_prepaid(snapshot, period), spend=_spend(snapshot),
     )  # fmt: skip
 
 
@@ -101,6 +114,12 @@ def _refusal(snapshot: Snapshot, grant: MeterGrant | None, kind: MeterKind) -> t
     if grant is None:
         return "not_included", f"The plan does not include {kind.code}."
     return "", ""
+
+
+def _spend(snapshot: Snapshot) -> Spend | None:
+    if snapshot.spend_cap_cents is None:
+        return None
+    return Spend(snapshot.spend_cap_cents, snapshot.unit_prices, snapshot.free_units)
 
 
 def _prepaid(snapshot: Snapshot, period: str) -> Prepaid | None:

@@ -13,6 +13,24 @@ def highest_unit_prices(plan: Mapping[str, Any]) -> dict[str, Decimal]:
     }
 
 
+def free_units(plan: Mapping[str, Any]) -> dict[str, int]:
+    """Meter → units of a period that cost nothing, where the plan includes some."""
+    free = {}
+    for charge in plan.get("charges") or []:
+        properties = charge.get("properties") or {}
+        match charge["charge_model"]:
+            case "package":
+                units = int(properties.get("free_units") or 0)
+            case "graduated":
+                first: Mapping[str, Any] = next(iter(properties.get("graduated_ranges") or []), {})
+                units = int(first.get("to_value") or 0) if first and not Decimal(str(first.get("per_unit_amount") or 0)) else 0
+            case _:
+                units = 0
+        if units:
+            free[charge["billable_metric_code"]] = units
+    return free
+
+
 def _highest(model: str, properties: Mapping[str, Any]) -> Decimal:
     match model:
         case "package":

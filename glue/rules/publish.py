@@ -47,6 +47,8 @@ def make_snapshot(
         members=members if enabled else {},
         licenses=license_grants(observed, facts),
         unit_prices=dict(terms.unit_prices.get(active.plan_code, {})) if active else {},
+        free_units=dict(terms.free_units.get(active.plan_code, {})) if active else {},
+        spend_cap_cents=record.spend_cap_cents,
         run_concurrency=tier.runs.concurrency if tier else 0,
         max_credits_per_run=tier.runs.max_credits_per_run if tier else 0,
         prepaid_balance_cents=_prepaid_cents(observed),
@@ -57,7 +59,7 @@ def make_snapshot(
     if unread or not lago_known:
         fresh = replace(fresh, confirmed_at=previous.confirmed_at)
     if not lago_known:
-        kept = ("standing", "reason", "period", "unit_prices", "prepaid_balance_cents", "unbilled_since")
+        kept = ("standing", "reason", "period", "unit_prices", "free_units", "prepaid_balance_cents", "unbilled_since")
         fresh = replace(fresh, **{name: getattr(previous, name) for name in kept})
     if "wallets" in unread:
         fresh = replace(fresh, prepaid_balance_cents=previous.prepaid_balance_cents)

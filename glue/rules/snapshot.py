@@ -68,6 +68,8 @@ class Snapshot:
     licenses: tuple[LicenseGrant, ...] = ()
     prepaid_balance_cents: int | None = None
     unit_prices: dict[str, Decimal] = field(default_factory=dict)  # meter → highest price of a unit, for prepaid checks
+    free_units: dict[str, int] = field(default_factory=dict)  # meter → units of a period that the plan includes
+    spend_cap_cents: int | None = None  # what the customer wants to spend on usage in a period at most
     run_concurrency: int = 1
     max_credits_per_run: int = 0
     unbilled_since: datetime | None = None

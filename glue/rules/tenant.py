@@ -71,6 +71,7 @@ class TenantRecord:
     intent: Intent | None = None
     blocked: str = ""
     overrides: Overrides = field(default_factory=Overrides)
+    spend_cap_cents: int | None = None  # on usage, in a billing period
     license_generation: int = 1
     identities: Identities = field(default_factory=Identities)
     standing: Standing = Standing.PENDING

@@ -9,7 +9,7 @@ from glue.rules.tiers import Tiers
 
 @dataclass(frozen=True)
 class Terms:
-    """``unit_prices``: plan code → meter → highest price of a unit. ``policies``: declared policy → Keygen's id."""
+    """``unit_prices``: plan code → meter → highest price of a unit; ``free_units`` likewise. ``policies``: declared policy → Keygen's id."""
 
     tiers: Tiers
     product: str
@@ -17,6 +17,7 @@ class Terms:
     payment_provider: str = ""
     payment_provider_code: str = ""
     unit_prices: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    free_units: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
 
     @property

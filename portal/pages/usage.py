@@ -6,13 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from glue.actions.privacy import as_csv
+from glue.errors import BadInput
+from glue.rules.facts import Role
 from glue.rules.names import TenantId
 from glue.wiring import Services
 from portal.languages import Writer
-from portal.site import Site
+from portal.people import Person
+from portal.rendering import FormState
+from portal.site import FormText, Site
 from portal.usage_figures import DIMENSIONS, read_history, read_meters
 
 
@@ -39,14 +43,17 @@ class UsagePage:
     starts: datetime | None
     ends: datetime | None
     kept_for_lago: bool
+    currency: str
+    spent_cents: int | None
+    cap_cents: int | None
+    form: FormState
+    may_change: bool
 
 
 def routes(site: Site, services: Services) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/usage")
-    def page(request: Request) -> Response:
-        person = site.people.get(request)
+    def show(request: Request, person: Person, form: FormState | None = None, *, status: int = 200) -> Response:
         writer = site.writer(request, person)
         snapshot = services.meter.snapshots.get(person.tenant)
         period = snapshot.period if snapshot else None
@@ -69,13 +76,39 @@ def routes(site: Site, services: Services) -> APIRouter:
                         forecast=None if history.forecast is None else float(history.forecast),
                     )
                 )
+        spend = services.meter.spend_of(snapshot) if snapshot else None
+        cap_cents, percentages = services.alerts.read(person.tenant)
+        cap = "" if cap_cents is None else f"{cap_cents // 100}.{cap_cents % 100:02}"
         context = UsagePage(
             meters=tuple(sections),
             starts=period.started_at if period else None,
             ends=period.ends_at if period else None,
             kept_for_lago=site.known.money(person.tenant, fresh_seconds=15).stale_since is not None,
+            currency=services.actions.record(person.tenant).currency,
+            spent_cents=None if spend is None else int(spend[0]),
+            cap_cents=cap_cents,
+            form=form or site.new_form(cap=cap, percentages=", ".join(map(str, percentages))),
+            may_change=person.may(Role.BILLING),
         )
-        return site.page(request, "usage", context, title="Usage", person=person, current="usage")
+        return site.page(request, "usage", context, title="Usage", person=person, current="usage", status=status)
+
+    @router.get("/usage")
+    def page(request: Request) -> Response:
+        return show(request, site.people.get(request))
+
+    @router.post("/usage")
+    def limit_spending(request: Request, cap: FormText = "", percentages: FormText = "") -> Response:
+        """Set the cap and the alerts; the same form again changes nothing."""
+        person = site.people.get(request)
+        person.must(Role.BILLING)
+        say = site.writer(request, person).text
+        try:
+            services.alerts.set(person.tenant, cap=cap, percentages=percentages, by=person.email)
+        except BadInput as error:
+            return show(request, person, site.wrong({"cap": cap, "percentages": percentages}, error, say=say), status=422)
+        services.actions.wait_until_settled(person.tenant, seconds=5)
+        site.tell(request, say("Your cap and alerts are set."))
+        return RedirectResponse("/usage", 303)
 
     @router.get("/usage.csv")
     def table(request: Request) -> Response:

@@ -321,6 +321,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_invitation_codes_made_at"), ["made_at"], unique=False)
 
     op.create_table(
+        "issue_links",
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("ticket_id", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("labels", sa.String(), nullable=False),
+        sa.Column("milestone", sa.String(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("due", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("ticket_id"),
+        sa.UniqueConstraint("number"),
+    )
+    with op.batch_alter_table("issue_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_issue_links_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "losses",
         sa.Column("tenant_id", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -392,6 +411,8 @@ def upgrade() -> None:
         sa.Column("blocked", sa.String(), nullable=False),
         sa.Column("overrides", sa.JSON(), nullable=False),
         sa.Column("license_generation", sa.Integer(), nullable=False),
+        sa.Column("spend_cap_cents", sa.Integer(), nullable=True),
+        sa.Column("alerts", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=False),
         sa.Column("subscription_id", sa.String(), nullable=False),
@@ -410,6 +431,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("registration_key"),
     )
     with op.batch_alter_table("tenants", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tenants_alerts"), ["alerts"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_converged_at"), ["converged_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_license_id"), ["license_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_organization_id"), ["organization_id"], unique=False)
@@ -430,15 +452,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_ticket_files_ticket_id"), ["ticket_id"], unique=False)
 
     op.create_table(
+        "ticket_mails",
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("ticket_id", sa.String(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    with op.batch_alter_table("ticket_mails", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ticket_mails_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ticket_mails_outcome"), ["outcome"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ticket_mails_sender"), ["sender"], unique=False)
+        batch_op.create_index(batch_op.f("ix_ticket_mails_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
         "ticket_messages",
         sa.Column("tenant_id", sa.String(), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("ticket_id", sa.String(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("by_operator", sa.Boolean(), nullable=False),
+        sa.Column("internal", sa.Boolean(), nullable=False),
+        sa.Column("key", sa.String(), nullable=True),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
     )
     with op.batch_alter_table("ticket_messages", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_ticket_messages_tenant_id"), ["tenant_id"], unique=False)
@@ -458,6 +501,7 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answer_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer_hours", sa.Float(), nullable=False),
         sa.Column("nonce", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("nonce"),
@@ -521,6 +565,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_ticket_messages_tenant_id"))
 
     op.drop_table("ticket_messages")
+    with op.batch_alter_table("ticket_mails", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ticket_mails_tenant_id"))
+        batch_op.drop_index(batch_op.f("ix_ticket_mails_sender"))
+        batch_op.drop_index(batch_op.f("ix_ticket_mails_outcome"))
+        batch_op.drop_index(batch_op.f("ix_ticket_mails_at"))
+
+    op.drop_table("ticket_mails")
     with op.batch_alter_table("ticket_files", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_ticket_files_ticket_id"))
         batch_op.drop_index(batch_op.f("ix_ticket_files_tenant_id"))
@@ -532,6 +583,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_tenants_organization_id"))
         batch_op.drop_index(batch_op.f("ix_tenants_license_id"))
         batch_op.drop_index(batch_op.f("ix_tenants_converged_at"))
+        batch_op.drop_index(batch_op.f("ix_tenants_alerts"))
 
     op.drop_table("tenants")
     with op.batch_alter_table("switch_changes", schema=None) as batch_op:
@@ -550,6 +602,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_losses_at"))
 
     op.drop_table("losses")
+    with op.batch_alter_table("issue_links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_issue_links_tenant_id"))
+
+    op.drop_table("issue_links")
     with op.batch_alter_table("invitation_codes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitation_codes_made_at"))
         batch_op.drop_index(batch_op.f("ix_invitation_codes_cohort"))
