@@ -40,11 +40,12 @@ from glue.meter.meters import read_meters
 from glue.meter.tokens import Tokens
 from glue.ops import schema
 from glue.rules.names import TenantId
-from glue.rules.prices import highest_unit_prices
+from glue.rules.prices import free_units, highest_unit_prices
 from glue.rules.snapshot import Snapshot
 from glue.rules.standing import Standing
 from glue.rules.terms import Terms
 from glue.settings import Settings
+from glue.support.alerts import Alerts
 from glue.support.cohorts import Rollout, scrub_cohorts
 from glue.support.feedback import FeedbackBox, scrub_feedback
 from glue.support.invitations import Invitations
@@ -111,6 +112,10 @@ class Services(Adapters):
         return Switches(self.database, self.clock)
 
     @cached_property
+    def alerts(self) -> Alerts:
+        return Alerts(self.database, self.clock, self.meter, portal_url=self.settings.public_url)
+
+    @cached_property
     def invitations(self) -> Invitations:
         return Invitations(self.database, self.clock)
 
@@ -140,6 +145,7 @@ class Services(Adapters):
             payment_provider=lago.payment_provider,
             payment_provider_code=lago.payment_provider_code,
             unit_prices={code: highest_unit_prices(plan) for code, plan in self.declaration.lago["plans"].items()},
+            free_units={code: free_units(plan) for code, plan in self.declaration.lago["plans"].items()},
         )
 
     @cached_property
@@ -239,6 +245,7 @@ class Services(Adapters):
             Chore("sweep", 60, self.sweep),
             Chore("rolling pass", 10, Rolling(self.database, self.clock, every_seconds=10)),
             Chore("cohorts", 60, self._look_after_cohorts),
+            Chore("usage alerts", 30, self.alerts.write_due),
             Chore("letters to the waiting list", 5, lambda: self.effects.run_for(NOBODY)),
             Chore("webhook endpoints", 300, self.register_webhooks),
             Chore("old deliveries and sign-ins", 3600, self._forget_old),
