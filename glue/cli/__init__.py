@@ -21,6 +21,7 @@ NOUNS = {
     "doctor": "What is wrong with this installation, and how to mend it.",
     "tenants": "Customers: list, show, invite, change plan, suspend, cancel, export, erase.",
     "cohorts": "The beta: cohorts, invitation codes, waiting list, kill switches.",
+    "seed": "Many made-up customers, beside sandboxes, to try how pages behave.",
     "licenses": "Licenses: list, show, revoke, reissue, offline file.",
     "machines": "Machines of a license: list, activate, remove.",
     "usage": "What customers used; send it to Lago again.",
