@@ -88,6 +88,22 @@ class MailSettings(_Part):
     username: str = Field("", description="SMTP user; empty: no login.")
     password: SecretStr | None = Field(None, description="SMTP password.")
     starttls: bool = Field(True, description="Insist on STARTTLS.")
+    inbound_secret: Secret | None = Field(
+        None, description="Bearer token with which the mail server hands mails to /webhooks/mail; empty: the door is closed."
+    )
+
+
+class IssueSettings(_Part):
+    """Where tickets become issues. Without a repository they do not."""
+
+    kind: Literal["github", "forgejo"] = Field("forgejo", description="Whose API it is: github or forgejo.")
+    url: str = Field("", description="Address of the API: https://api.github.com, or https://HOST/api/v1 for Forgejo.")
+    repository: str = Field("", description="OWNER/NAME of the repository; empty: no issues.")
+    token: Secret | None = Field(None, description="Token that may read and write its issues, labels and milestones.")
+    webhook_secrets: Annotated[
+        list[Secret], Field(description="Secrets of the webhook that calls /webhooks/issues, newest first (JSON list).")
+    ] = []  # pydantic copies it
+    timeout_seconds: float = Field(10, description="Longest wait for one answer.")
 
 
 class ModelSettings(_Part):
@@ -144,6 +160,7 @@ class Settings(BaseSettings):
     keygen: KeygenSettings
     mail: MailSettings
     webhooks: WebhookSettings = WebhookSettings()
+    issues: IssueSettings = Field(default_factory=IssueSettings)  # type: ignore[arg-type]  # defaults by Field
     models: ModelSettings = Field(default_factory=ModelSettings)  # type: ignore[arg-type]  # defaults by Field
 
 

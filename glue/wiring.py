@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
@@ -25,7 +26,7 @@ from glue.converge.rolling import Rolling
 from glue.converge.run import Converge
 from glue.converge.sweep import Sweep
 from glue.converge.systems import Ports, Systems
-from glue.converge.tenants import tenants_by, tenants_on_plan
+from glue.converge.tenants import Tenant, tenants_by, tenants_on_plan
 from glue.converge.worker import Chore, Worker
 from glue.db import Database, System
 from glue.dirty import forget_leases, mark
@@ -46,12 +47,16 @@ from glue.rules.standing import Standing
 from glue.rules.terms import Terms
 from glue.settings import Settings
 from glue.support.alerts import Alerts
+from glue.support.answers import ReplyAddresses
 from glue.support.cohorts import Rollout, scrub_cohorts
 from glue.support.feedback import FeedbackBox, scrub_feedback
 from glue.support.invitations import Invitations
+from glue.support.issue_links import IssueLinks, scrub_links
+from glue.support.mail_in import MailIn, scrub_mails
 from glue.support.tickets import Tickets, scrub_tickets
 from glue.support.waiting import NOBODY, Letters, WaitingList
 from glue.switches import Switches
+from glue.upstream.issues import IssueTracker
 
 
 class Services(Adapters):
@@ -182,8 +187,38 @@ class Services(Adapters):
         return Tickets(self.database, self.clock, support_hours={tier.code: tier.support_hours for tier in self.tiers})
 
     @cached_property
+    def reply_addresses(self) -> ReplyAddresses:
+        return ReplyAddresses([key.get_secret_value() for key in self.settings.secret_keys], self.settings.support_address)
+
+    @cached_property
+    def mail_in(self) -> MailIn:
+        return MailIn(self.database, self.clock, self.tickets, self.reply_addresses, sender=self.settings.mail.sender)
+
+    @cached_property
+    def issue_tracker(self) -> IssueTracker:
+        """Raises ConfigInvalid when the settings name no repository."""
+        if not self.settings.issues.repository:
+            raise ConfigInvalid("No repository of issues is set.", remedy="Set GLUE_ISSUES__URL, …__REPOSITORY and …__TOKEN.")
+        return IssueTracker(self.settings.issues)
+
+    @cached_property
+    def issue_links(self) -> IssueLinks:
+        """Raises ConfigInvalid when the settings name no repository."""
+        return IssueLinks(
+            self.database, self.clock, self.tickets, self.issue_tracker, keys=self.reply_addresses.keys, people=self._people_of
+        )
+
+    def _people_of(self, tenant: Tenant) -> list[str]:
+        members = self.keycloak.list_members(tenant.organization_id) if tenant.organization_id else ()
+        return [name for one in members for name in (one.first_name, one.last_name, one.username)]
+
+    @cached_property
     def feedback(self) -> FeedbackBox:
         return FeedbackBox(self.database, self.clock)
+
+    def unit_prices(self, plan_code: str) -> Mapping[str, Decimal]:
+        """Meter → the highest price of a unit on a plan; empty for a plan that the files do not know."""
+        return self.terms.unit_prices.get(plan_code, {})
 
     def plan_prices(self) -> Mapping[str, Mapping[str, Any]]:
         """Declared plans by code."""
@@ -211,7 +246,7 @@ class Services(Adapters):
             publish=self._publish,
             confirm=lambda tenants, at: self.meter.confirm(tenants, at=at),
             record_seats=self._record_seats,
-            scrub=(scrub_agents, scrub_deliveries, scrub_tickets, scrub_feedback, scrub_cohorts),
+            scrub=(scrub_agents, scrub_deliveries, scrub_tickets, scrub_mails, scrub_links, scrub_feedback, scrub_cohorts),
             fence=self.meter,
         )
 
@@ -247,6 +282,7 @@ class Services(Adapters):
             Chore("cohorts", 60, self._look_after_cohorts),
             Chore("usage alerts", 30, self.alerts.write_due),
             Chore("letters to the waiting list", 5, lambda: self.effects.run_for(NOBODY)),
+            Chore("issues of tickets", 30, self._poll_issues),
             Chore("webhook endpoints", 300, self.register_webhooks),
             Chore("old deliveries and sign-ins", 3600, self._forget_old),
         )
@@ -273,9 +309,18 @@ class Services(Adapters):
         if not self.rollout.is_closed():
             self.waiting_list.tell_opened(self.rollout.cohorts)
 
+    def _poll_issues(self) -> None:
+        if self.settings.issues.repository:
+            self.issue_links.poll()
+
+    def _sync_issues(self) -> None:
+        if self.issue_links is not None:
+            self.issue_links.poll()
+
     def _forget_old(self) -> None:
         self.waiting_list.forget_old()
         self.deliveries.forget_old()
+        self.mail_in.forget_old()
         self.signins.forget_expired()
 
     def _record_seats(self, tenant: TenantId, seats: int, at: datetime) -> None:

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from glue.agents import api as agents_api
-from glue.app import health, licensing, problems, webhooks
+from glue.app import health, licensing, problems, support, webhooks
 from glue.app.observing import Observe
 from glue.db import Database
 from glue.meter.app import MeterApp
@@ -40,6 +40,7 @@ def _api(services: Services, *, api: bool) -> FastAPI:
     app.include_router(health.routes(probes, metrics_token=services.settings.metrics_token))
     if api:
         app.include_router(webhooks.routes(services.lago_door, services.keygen_door))
+        app.include_router(support.routes(services))
         app.include_router(licensing.routes(services.actions, services.callers, public_key=services.keygen.public_key))
         app.include_router(
             agents_api.routes(services.dispatcher, services.dispatcher.library, licensing.caller_dependency(services.callers))

@@ -16,22 +16,23 @@ def routes(lago: LagoDoor, keygen: KeygenDoor) -> APIRouter:
 
     @router.post("/lago")
     async def from_lago(request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         return _answer(await run_in_threadpool(lago.receive, request.headers, body))
 
     @router.post("/keygen")
     async def from_keygen(request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         return _answer(await run_in_threadpool(keygen.receive, request.headers, body))
 
     return router
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request, *, largest: int = LARGEST_BODY) -> bytes:
+    """The whole body. Raises DeliveryRefused when it is larger than allowed."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > LARGEST_BODY:
+        if size > largest:
             raise DeliveryRefused("The delivery is too large.")
         chunks.append(chunk)
     return b"".join(chunks)

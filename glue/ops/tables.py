@@ -18,6 +18,8 @@ import glue.meter.tables
 import glue.support.cohorts
 import glue.support.feedback
 import glue.support.invitations
+import glue.support.issue_links
+import glue.support.mail_in
 import glue.support.tickets
 import glue.support.waiting
 import glue.switches  # noqa: F401

@@ -69,11 +69,12 @@ class Ticket(TenantScoped, table=True):
     changed_at: datetime = Field(sa_type=Utc, index=True)
     answer_due_at: datetime | None = Field(default=None, sa_type=Utc)
     answered_at: datetime | None = Field(default=None, sa_type=Utc)
+    answer_hours: float = 72
     nonce: str = Field(default="", unique=True)
 
 
 class TicketMessage(TenantScoped, table=True):
-    """One contribution; ``by_operator`` tells which side wrote it."""
+    """One contribution; ``by_operator`` tells which side wrote it. An ``internal`` one is for operators' eyes only."""
 
     __tablename__ = "ticket_messages"
 
@@ -81,6 +82,8 @@ class TicketMessage(TenantScoped, table=True):
     ticket_id: str = Field(index=True)
     author: str
     by_operator: bool = False
+    internal: bool = False
+    key: str | None = Field(default=None, unique=True)  # of what it came with; the same again is not kept twice
     text: str
     at: datetime = Field(sa_type=Utc)
 
@@ -118,7 +121,7 @@ class Tickets:
         hours = self._support_hours.get(tier, 72) / (2 if priority == TicketPriority.URGENT else 1)
         ticket = Ticket(
             tenant_id=tenant, id=f"tkt_{secrets.token_hex(5)}", subject=subject, category=category, priority=priority, opened_by=author, email=email,
-            opened_at=now, changed_at=now, answer_due_at=now + timedelta(hours=hours), nonce=f"{tenant}:{nonce}",
+            opened_at=now, changed_at=now, answer_due_at=now + timedelta(hours=hours), answer_hours=hours, nonce=f"{tenant}:{nonce}",
         )  # fmt: skip
         with self._database.write(tenant) as session:
             known = session.exec(select(Ticket).where(Ticket.nonce == ticket.nonce)).first()
@@ -135,6 +138,8 @@ class Tickets:
             raise BadInput(f"Files may be {', '.join(sorted(FILE_TYPES))} with a plain name.", field="file", expected="a plain file name")
         if not content.startswith(FILE_TYPES[suffix]):
             raise BadInput(f"This is not a {suffix} file.", field="file", expected=suffix)
+        if not content or (not FILE_TYPES[suffix] and b"\0" in content):
+            raise BadInput(f"This is not a {suffix} file.", field="file", expected=suffix)
         if len(content) > LARGEST_FILE:
             raise BadInput("Files may have 5 MB.", field="file", expected="at most 5 MB")
         with self._database.write(tenant) as session:
@@ -144,22 +149,54 @@ class Tickets:
                 raise BadInput(f"A ticket may have {MOST_FILES} files.", field="file")
             session.add(TicketFile(tenant_id=tenant, ticket_id=ticket_id, name=name, content=content))
 
-    def reply(self, ticket_id: str, *, author: str, text: str, tenant: TenantId | None = None) -> Ticket:
-        """The customer's reply, or with no ``tenant`` the operator's: sets whose turn it is. Raises BadInput, NotFound, Conflict."""
+    def reply(self, ticket_id: str, *, author: str, text: str, tenant: TenantId | None = None, key: str | None = None) -> Ticket:
+        """The customer's reply, or with no ``tenant`` the operator's: sets whose turn it is; the same ``key`` again changes nothing.
+
+        Raises BadInput, NotFound, Conflict.
+        """
         text = _checked(text, "text", LONGEST_TEXT)
         now = self._clock.now()
         with self._database.write(tenant or _OPERATORS) as session:
             ticket = _get(session, ticket_id)
+            if key is not None and session.exec(select(TicketMessage.id).where(TicketMessage.key == key)).first() is not None:
+                return ticket
             if ticket.state == State.CLOSED:
                 raise Conflict("This ticket is closed.", remedy="Open a new one.")
-            ticket.state = State.OPEN if tenant else State.WAITING
+            if tenant is None:
+                ticket.state, ticket.answered_at = State.WAITING, now
+            elif ticket.answered_at is not None:  # our turn again: the clock of the plan starts anew
+                ticket.state, ticket.answered_at = State.OPEN, None
+                ticket.answer_due_at = now + timedelta(hours=ticket.answer_hours)
+            else:
+                ticket.state = State.OPEN
             ticket.changed_at = now
-            ticket.answered_at = ticket.answered_at or (None if tenant else now)
             session.add(ticket)
             session.add(
-                TicketMessage(tenant_id=ticket.tenant_id, ticket_id=ticket_id, author=author, by_operator=tenant is None, text=text, at=now)
+                TicketMessage(
+                    tenant_id=ticket.tenant_id, ticket_id=ticket_id, author=author, by_operator=tenant is None, key=key, text=text, at=now
+                )
             )
             return ticket
+
+    def note(self, ticket_id: str, *, author: str, text: str, key: str | None = None) -> None:
+        """Keep something for operators only; the same ``key`` again changes nothing. Raises BadInput, NotFound."""
+        text = _checked(text[:LONGEST_TEXT], "text", LONGEST_TEXT)
+        with self._database.write(_OPERATORS) as session:
+            ticket = _get(session, ticket_id)
+            if key is not None and session.exec(select(TicketMessage.id).where(TicketMessage.key == key)).first() is not None:
+                return
+            session.add(
+                TicketMessage(
+                    tenant_id=ticket.tenant_id,
+                    ticket_id=ticket_id,
+                    author=author,
+                    by_operator=True,
+                    internal=True,
+                    key=key,
+                    text=text,
+                    at=self._clock.now(),
+                )
+            )
 
     def set_state(self, ticket_id: str, state: str, *, tenant: TenantId | None = None) -> None:
         """Raises BadInput, NotFound."""
@@ -169,9 +206,11 @@ class Tickets:
             ticket.state, ticket.changed_at = state, self._clock.now()
             session.add(ticket)
 
-    def page(self, *, tenant: TenantId | None = None, state: str = "", offset: int = 0, limit: int = 50) -> tuple[list[Ticket], int]:
-        """A page and the whole number; overdue answers first for operators, newest first for customers."""
-        query = select(Ticket)
+    def page(
+        self, *, tenant: TenantId | None = None, of: TenantId | None = None, state: str = "", offset: int = 0, limit: int = 50
+    ) -> tuple[list[Ticket], int]:
+        """A page and the whole number; overdue answers first for operators (``of`` one customer), newest first for customers."""
+        query = select(Ticket).where(Ticket.tenant_id == of) if of else select(Ticket)
         if state:
             query = query.where(Ticket.state == state)
         order = (
@@ -187,7 +226,8 @@ class Tickets:
         """Raises NotFound, also for another customer's."""
         with self._database.read(tenant or _OPERATORS) as session:
             ticket = _get(session, ticket_id)
-            messages = session.exec(select(TicketMessage).where(TicketMessage.ticket_id == ticket_id).order_by(col(TicketMessage.id)))
+            query = select(TicketMessage).where(TicketMessage.ticket_id == ticket_id).order_by(col(TicketMessage.id))
+            messages = session.exec(query.where(col(TicketMessage.internal).is_(False)) if tenant else query)
             files = session.exec(
                 select(TicketFile.id, TicketFile.name, sa.func.length(TicketFile.content)).where(TicketFile.ticket_id == ticket_id)
             )

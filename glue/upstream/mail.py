@@ -22,12 +22,16 @@ class Mail:
         self._password = password
         self._calls = Calls("mail", _explain, secrets=(password,))
 
-    def send(self, *, to: str, subject: str, text: str, html: str = "", message_id: str = "", in_reply_to: str = "") -> None:
+    def send(
+        self, *, to: str, subject: str, text: str, html: str = "", message_id: str = "", in_reply_to: str = "", reply_to: str = ""
+    ) -> None:
         """Hand one mail to the server. ``message_id`` (with its brackets) makes it findable; one is made when it is empty.
 
         Raises UpstreamUnavailable when the server does not take it now, UpstreamRefused when it never will.
         """
         message = self._compose(to=to, subject=subject, text=text, html=html, message_id=message_id, in_reply_to=in_reply_to)
+        if reply_to:
+            message["Reply-To"] = reply_to
         self._calls.run("send", lambda: self._deliver(message))
 
     def _compose(self, *, to: str, subject: str, text: str, html: str, message_id: str, in_reply_to: str) -> EmailMessage:

@@ -15,7 +15,8 @@ def composer(*, product: str, portal_url: str, support_address: str) -> Callable
 
     def compose(payload: dict[str, Any]) -> dict[str, str]:
         if "template" not in payload:
-            return {"subject": payload["subject"], "text": payload["text"], "html": payload.get("html", "")}
+            headers = {name: payload[name] for name in ("reply_to", "in_reply_to") if name in payload}
+            return {"subject": payload["subject"], "text": payload["text"], "html": payload.get("html", "")} | headers
         # A customer's name is theirs to choose: without line breaks it cannot become a header or a paragraph of ours.
         values = {name: " ".join(str(value).split()) for name, value in payload["values"].items()}
         whole = _TEXT.get_template(f"{payload['template']}.txt").render(**ours, **values)

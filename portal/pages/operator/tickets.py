@@ -83,7 +83,9 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get_operator(request)
 
         def answer() -> str:
-            answer_ticket(services.tickets, database, clock, ticket, author=person.name, text=text, key=nonce)
+            answer_ticket(
+                services.tickets, database, clock, ticket, author=person.name, text=text, key=nonce, addresses=services.reply_addresses
+            )
             return f"/operator/tickets/{ticket}"
 
         return site.once(request, nonce, answer)
