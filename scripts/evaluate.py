@@ -102,6 +102,8 @@ def main() -> None:
     sets = {
         "shared development set": (SHARED / "dispatch/dev.jsonl", SHARED / "router/dev.jsonl", SHARED / "dedup"),
         "own held-out set": (OWN / "understanding/held_out.jsonl", OWN / "router/held_out.jsonl", OWN / "dedup"),
+        "other voices": (OWN / "understanding/voices.jsonl", OWN / "router/voices.jsonl", OWN / "none"),
+        "last set": (OWN / "understanding/last_look.jsonl", OWN / "router/last_look.jsonl", OWN / "none"),
     }
     table = ["| set | items | what | accuracy | macro-F1 | ms an item |", "| --- | --- | --- | --- | --- | --- |"]
     for name, (requests, commands, conversations) in sets.items():
@@ -126,9 +128,25 @@ called duplicate that are not, **false merges** different ones called anything e
 
 The classifiers are linear models over words, pieces of words, clauses and their roles, and sizes. They learn from the sentences under
 `glue/agents/*/training` only (`uv run --group train python scripts/train_understanding.py`). Neither set below is used for that,
-but mistakes on our own set have led to more training sentences, so its numbers flatter. On the first look at sets that were written
-afterwards and never seen before, the same engines had 0.76 to 0.87 (task type), 0.94 to 0.98 (complexity) and 0.85 to 0.92 (commands);
-each of these looks was followed by more sentences.
+but mistakes on our own held-out set and on the *other voices* (a busy teacher, a corporate buyer, an engineer, non-native speakers, chatty
+and terse ones, five languages) have led to more training sentences, so those numbers flatter. The *last set* was written after the
+last training sentence for commands and before the last forty short ones for requests; it was measured once, and no weight was learned after that.
+Sets and sentences have one author, so strangers' words may score lower.
+
+First looks, each measured once before anything was learned from the set:
+
+| set | task type | complexity | commands | harm |
+| --- | --- | --- | --- | --- |
+| earlier sets | 0.76 to 0.87 | 0.94 to 0.98 | 0.85 to 0.92 | 0 to 2 in 200 |
+| other voices, first part (89 requests, 105 commands) | 0.933 | 0.933 | 0.943 | 0 |
+| other voices, second part (80, 105) | 0.875 | 0.950 | 0.895 | 4 |
+| other voices, third part (80, 105) | (0.912) | (0.912) | 0.962 | 1 |
+| **last set** (61, 90) | 0.984 | 0.967 | 0.989 | 0 |
+
+Some requests of the third part were known to the writer of the training sentences, so its two numbers for requests are no true first look.
+Of 750 destructive orders in frames of doubt ("if they agree, …", "should we …?") the engine of before followed 208; now none are followed
+(learned from), and 181 of 190 plain orders are heard (before: 152). In twenty frames never looked at before, 29 of 260 were followed
+(before: 93; the reasons found there are heard since): whoever lets the router act must ask before anything destructive.
 
 """
 

@@ -36,7 +36,7 @@ _PATTERNS = {
     rf"|{_DESTRUCTIVE}(?:\W+\w+){{0,4}}?\W+(?:nicht|nichts|pas|nothing|nobody|nada|yet|noch nicht)\b|\b(?:hold off|wait with|don't touch|leave .* alone)"
     rf"|\b(?:nobody|no one|never|least of all|let alone|under no circumstances|by no means|auf keinen fall|keinesfalls|de ninguna manera|de jeito nenhum|surtout pas|en aucun cas)\b.*{_DESTRUCTIVE}"
     rf"|\b(?:agreed|decided|chose|promised|asked|told)(?: \w+)? not to\b|\b(?:mistake|sin|shame|pity|hate|wrong) to\W+{_DESTRUCTIVE}",
-    "later": r"\b(?:at (?:midnight|noon|the end of|\d+)|tonight|as long as|starting (?:from )?(?:next|on)|(?:on|from) (?:the )?\d+\w* (?:of )?[a-z]+|(?:on|from) (?:january|february|march|april|may|june|july|august|september|october|november|december) \d+|not (?:today|yet|now)"
+    "later": r"\b(?:during the|at (?:midnight|noon|the end of|\d+)|tonight|as long as|starting (?:from )?(?:next|on)|(?:on|from) (?:the )?\d+\w* (?:of )?[a-z]+|(?:on|from) (?:january|february|march|april|may|june|july|august|september|october|november|december) \d+|not (?:today|yet|now)"
     r"|ende (?:der|des)|am (?:montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|monatsende|wochenende)|heute (?:abend|nacht)|(?:el|na|no) (?:lunes|martes|miercoles|jueves|viernes"
     r"|sabado|domingo|segunda|terca|quarta|quinta|sexta)|esta (?:noche|noite)|hoje a noite|a fin de|no fim d|(?:a la )?fin (?:du|de la) (?:mois|semaine)|ce soir|lundi|mardi|mercredi|jeudi|vendredi"
     r"|samedi|dimanche|tomorrow|next (?:week|month|year|monday|tuesday|wednesday|thursday|friday|saturday|sunday)|later|one day|some ?day|eventually|in (?:two|three|a few|\d+) (?:days|weeks|months)"
@@ -45,7 +45,7 @@ _PATTERNS = {
     "wish": r"\b(?:i suppose|inclined|had better|could be|suppose|imagine|pretend\w*|in theory|theoretically|hypothetical\w*|remind me|ready to|supongamos|imaginons|maybe|perhaps|possibly|might|should|ought|shall|thinking (?:about|of)|considering|feel like|would be (?:great|nice|good|wise)|i'd love|i would love|i wish"
     r"|not sure|unsure|wonder\w*|tempted|i guess|someone could|vielleicht|eventuell|sollten?|ob wir|uberlege\w*|peut etre|devrai\w*|faut il|j'aimerais|quizas?|tal vez|deberia\w*"
     r"|me gustaria|talvez|dever(?:ia|iamos)|devemos|gostaria|ou nao)\b",
-    "reluctance": r"\b(?:or rather|or not|better not|undecided|just asking|no one ever|refrain|there's no (?:need|reason)|no need|(?:is not|isn't) time|let's not|prepare to|test whether|check whether)\b"
+    "reluctance": r"\b(?:(?:only|just) an? \w+ would|no way|or rather|or not|better not|undecided|just asking|no one ever|refrain|there's no (?:need|reason)|no need|(?:is not|isn't) time|let's not|prepare to|test whether|check whether)\b"
     r"|\b(?:dagegen|no digas|nao digas|ne dis pas|sag nicht|lieber nicht|besser nicht|mejor no|plutot pas|melhor nao)\b",
     "joke": r"\b(?:phew|gotcha|kidding|plaisante|ha|haha\w*|lol|kidding|joking|joke|jk|just for fun|scherz|witz|blague|rigole|broma|jaja\w*|brincadeira|kkk\w*|rs)\b",
     "many": r"\b(?:all|every|each|any|alle|jeden?|samtliche|tous|toutes|chaque|todos|todas|cada) (?:the |of |of the |our |their |its |his |die |der |les |los |las |os |as |nos |ses |sus )?"
@@ -65,7 +65,7 @@ _ASKING = re.compile(
     r"^(?:who|what|which|how|when|where|why|is|are|was|were|does|do(?! (?:it|this|that|so)\b)|did|has|have|can|could|should|shall|may|might|would|will|wer|was|wie|wann|warum|darf|kann|soll\w*|muss"
     r"|comment|pourquoi|que se passe|est ce|faut|peut on|como|por que|que pasa|se puede|debo|deberiamos|o que acontece|devo|devemos|posso)\b"
 )
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?![\s\"”»']|$)[^.!?\n]*)*[.!?]*")  # a file name's dot ends nothing
 _ORDER = re.compile(
     rf"\b(?!{_PAST}\b){_DESTRUCTIVE}|\b(?:must|needs?|has|have|is|are|want\w*) (?:.* )?(?:be |it |them )?{_PAST}\b|^(?:please )?(?:have|get) .*{_PAST}\b"
 )
