@@ -313,10 +313,6 @@ class Services(Adapters):
         if self.settings.issues.repository:
             self.issue_links.poll()
 
-    def _sync_issues(self) -> None:
-        if self.issue_links is not None:
-            self.issue_links.poll()
-
     def _forget_old(self) -> None:
         self.waiting_list.forget_old()
         self.deliveries.forget_old()

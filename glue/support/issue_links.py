@@ -223,7 +223,7 @@ class IssueLinks:
         return link
 
 
-def scrub_issue_links(session: Session, tenant: TenantId) -> None:
+def scrub_links(session: Session, tenant: TenantId) -> None:
     """Forget a customer's links, in the caller's transaction."""
     session.execute(sa.delete(IssueLink).where(col(IssueLink.tenant_id) == tenant))
 
