@@ -66,8 +66,19 @@ class FeedbackBox:
 
     def read(self, *, offset: int = 0, limit: int = 50) -> list[Feedback]:
         """Newest first, of all customers."""
+        return self.page(offset=offset, limit=limit)[0]
+
+    def page(
+        self, *, of: TenantId | None = None, since: datetime | None = None, until: datetime | None = None, offset: int = 0, limit: int = 50
+    ) -> tuple[list[Feedback], int]:
+        """Newest first, with the whole number: of all customers or ``of`` one, given in [since, until)."""
+        wanted = [col(Feedback.tenant_id) == of] if of else []
+        wanted += [col(Feedback.at) >= since] if since else []
+        wanted += [col(Feedback.at) < until] if until else []
         with self._database.read(_OPERATORS) as session:
-            return list(session.exec(select(Feedback).order_by(col(Feedback.id).desc()).offset(offset).limit(limit)))
+            total = session.scalar(sa.select(sa.func.count()).select_from(Feedback).where(*wanted)) or 0
+            query = select(Feedback).where(*wanted).order_by(col(Feedback.id).desc())
+            return list(session.exec(query.offset(offset).limit(limit))), total
 
     def themes(self) -> list[tuple[str, int]]:
         """How many texts touch each theme, most first."""
