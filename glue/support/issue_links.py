@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
@@ -155,7 +155,9 @@ class IssueLinks:
 
     def _report(self, view: TicketView) -> Issue:
         ticket = view.ticket
-        made = next((issue for issue in self._tracker.list_issues(since=ticket.opened_at) if self._mark_in(issue.body) == ticket.id), None)
+        # An answer may have been lost: look before asking again. The tracker lives on a clock of its own.
+        since = min(ticket.opened_at, self._clock.wall()) - timedelta(days=1)
+        made = next((issue for issue in self._tracker.list_issues(since=since) if self._mark_in(issue.body) == ticket.id), None)
         if made is not None:
             return made
         names = self._names(view)
