@@ -39,7 +39,7 @@ class _Operators:
     """Everybody is an operator here: signing in is not what is measured."""
 
     def get_operator(self, request: Request) -> Person:  # noqa: ARG002
-        return Person("olga", "olga@example.test", "Olga", "en", True, TenantId(""), "", frozenset(), ())  # noqa: FBT003
+        return Person("olga", "olga@example.test", "Olga", "en", True, TenantId(""), "", frozenset(), ())
 
 
 def open_services(folder: Path) -> Services:

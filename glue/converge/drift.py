@@ -75,16 +75,17 @@ def keep_findings(session: Session, tenant: TenantId, findings: Sequence[Finding
     return fresh
 
 
-def open_drift(session: Session, *, tenant: TenantId | None = None) -> list[DriftLine]:
+def open_drift(session: Session, *, tenant: TenantId | None = None, offset: int = 0, limit: int | None = None) -> list[DriftLine]:
     """What waits: oldest first."""
-    query = select(Drift).where(col(Drift.closed_at).is_(None)).order_by(col(Drift.found_at))
-    return [_line(row) for row in session.exec(query if tenant is None else query.where(Drift.tenant_id == tenant))]
+    query = select(Drift).where(col(Drift.closed_at).is_(None)).order_by(col(Drift.found_at), col(Drift.id))
+    query = query if tenant is None else query.where(Drift.tenant_id == tenant)
+    return [_line(row) for row in session.exec(query.offset(offset).limit(limit))]
 
 
-def mended_drift(session: Session, *, since: datetime) -> list[DriftLine]:
+def mended_drift(session: Session, *, since: datetime, limit: int | None = None) -> list[DriftLine]:
     """What was found and put right, newest first."""
     query = select(Drift).where(col(Drift.closed_at) >= since, Drift.state == FindingState.MENDED).order_by(col(Drift.found_at).desc())
-    return [_line(row) for row in session.exec(query)]
+    return [_line(row) for row in session.exec(query.limit(limit))]
 
 
 def decide_against(session: Session, tenant: TenantId, field: str, *, by: str) -> None:

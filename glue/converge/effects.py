@@ -168,11 +168,11 @@ class Effects:
             effect.state, effect.error, effect.epoch = EffectState.PLANNED, "", current_epoch(session)
             return TenantId(effect.tenant_id)
 
-    def list_unclear(self) -> list[Effect]:
-        """What waits for a person: in doubt without a way to look it up, or refused."""
+    def list_unclear(self, *, offset: int = 0, limit: int | None = None) -> list[Effect]:
+        """What waits for a person, oldest first: in doubt without a way to look it up, or refused."""
         with self._database.read(_SYSTEM) as session:
             query = select(Effect).where(col(Effect.state).in_([EffectState.DOUBT, EffectState.REFUSED])).order_by(col(Effect.planned_at))
-            return list(session.exec(query))
+            return list(session.exec(query.offset(offset).limit(limit)))
 
     def _open(self, tenant: TenantId) -> list[Effect]:
         unfinished = col(Effect.state).in_([EffectState.PLANNED, EffectState.SENDING, EffectState.DOUBT])

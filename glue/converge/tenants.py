@@ -58,7 +58,7 @@ class Tenant(TenantScoped, table=True):
     # what convergence concluded last
     tier: str = ""
     plan_code: str = Field(default="", index=True)
-    standing: str = Standing.PENDING
+    standing: str = Field(default=Standing.PENDING, index=True)
     reason: str = ""
     told: str = Standing.PENDING
     converged_at: datetime | None = Field(default=None, sa_type=Utc, index=True)

@@ -87,8 +87,9 @@ def _customer(
         yield Effect, owned | {
             "key": f"seeded/{tenant}", "kind": "mail", "state": EffectState.REFUSED, "payload": {}, "planned_at": since, "error": "Seeded.",
         }  # fmt: skip
-    if cohort and chance.random() < 0.5:
+    if cohort and chance.random() < 0.02:
         yield CohortMember, owned | {"cohort": cohort, "joined_at": since}
+    if chance.random() < 0.5:
         yield WaitingPerson, {"email": f"waiting{number}@seeded.example", "state": WaitingState.CONFIRMED, "asked_at": since}
     if chance.random() < 0.7:
         for back in range(0, (now - since).days + 1, 7):

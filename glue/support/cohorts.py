@@ -216,6 +216,7 @@ def scrub_cohorts(session: Session, tenant: TenantId) -> None:
     session.execute(update.values(code_digest="", left_at=sa.func.coalesce(col(CohortMember.left_at), col(CohortMember.joined_at))))
 
 
-def members_of(session: Session, cohort: str) -> list[CohortMember]:
-    """Everybody who ever joined, oldest first."""
-    return list(session.exec(select(CohortMember).where(CohortMember.cohort == cohort).order_by(col(CohortMember.joined_at))))
+def members_of(session: Session, cohort: str) -> dict[str, datetime]:
+    """Everybody who ever joined, and when."""
+    rows = session.exec(select(CohortMember.tenant_id, CohortMember.joined_at).where(CohortMember.cohort == cohort))
+    return {tenant: at for tenant, at in rows}  # noqa: C416

@@ -13,7 +13,7 @@ from glue.converge.drift import DriftLine, decide_against, mended_drift, open_dr
 from glue.dirty import Priority, mark, mark_all
 from glue.rules.names import parse_tenant_id
 from glue.wiring import Services
-from portal.pages.operator.shared import SCOPE, names_of, show
+from portal.pages.operator.shared import PAGE, SCOPE, Pager, names_of, open_pager, show
 from portal.site import Site
 
 
@@ -23,6 +23,7 @@ class DriftPage:
     mended: tuple[DriftLine, ...]
     names: Mapping[str, str]
     breaker: BreakerView
+    pager: Pager
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -30,13 +31,14 @@ def routes(site: Site, services: Services) -> APIRouter:
     database, clock = services.database, services.clock
 
     @router.get("/drift")
-    def drift_page(request: Request) -> Response:
+    def drift_page(request: Request, offset: int = 0) -> Response:
         person = site.people.get_operator(request)
         with database.read(SCOPE) as session:
-            waiting, mended = open_drift(session), mended_drift(session, since=clock.now() - timedelta(days=7))
+            waiting = open_drift(session, offset=max(offset, 0), limit=PAGE + 1)
+            mended = mended_drift(session, since=clock.now() - timedelta(days=7), limit=PAGE)
             names = names_of(session, [line.tenant for line in [*waiting, *mended]])
             breaker = look_at_breaker(session, now=clock.now())
-        context = DriftPage(tuple(waiting), tuple(mended[:200]), names, breaker)
+        context = DriftPage(tuple(waiting[:PAGE]), tuple(mended), names, breaker, open_pager("/operator/drift", offset, len(waiting)))
         return show(site, request, person, "operator_drift", context, "Drift", "drift")
 
     @router.post("/drift/restore")

@@ -43,6 +43,11 @@ def pager_of(path: str, offset: int, total: int, **filters: str) -> Pager:
     )
 
 
+def open_pager(path: str, offset: int, found: int) -> Pager:
+    """The pager of a list of which only ``found`` rows from ``offset`` on were read: one more than a page tells of a next one."""
+    return pager_of(path, offset, max(offset, 0) + found)
+
+
 def names_of(session: Session, tenants: Iterable[TenantId]) -> dict[str, str]:
     """Display names by tenant."""
     wanted = set(tenants)

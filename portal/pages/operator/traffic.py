@@ -15,7 +15,7 @@ from glue.errors import BadInput
 from glue.meter.flush import Stranded
 from glue.rules.names import TenantId
 from glue.wiring import Services
-from portal.pages.operator.shared import PAGE, SCOPE, Pager, names_of, pager_of, show
+from portal.pages.operator.shared import PAGE, SCOPE, Pager, names_of, open_pager, pager_of, show
 from portal.site import Site
 
 
@@ -23,6 +23,7 @@ from portal.site import Site
 class EffectsPage:
     effects: tuple[Effect, ...]
     names: Mapping[str, str]
+    pager: Pager
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class StrandedRow:
 @dataclass(frozen=True)
 class StrandedPage:
     rows: tuple[StrandedRow, ...]
+    pager: Pager
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -51,12 +53,20 @@ def routes(site: Site, services: Services) -> APIRouter:
     database = services.database
 
     @router.get("/effects")
-    def effects(request: Request) -> Response:
+    def effects(request: Request, offset: int = 0) -> Response:
         person = site.people.get_operator(request)
-        rows = services.effects.list_unclear()
+        rows = services.effects.list_unclear(offset=max(offset, 0), limit=PAGE + 1)
         with database.read(SCOPE) as session:
             names = names_of(session, [TenantId(row.tenant_id) for row in rows])
-        return show(site, request, person, "operator_effects", EffectsPage(tuple(rows), names), "Effects", "effects")
+        return show(
+            site,
+            request,
+            person,
+            "operator_effects",
+            EffectsPage(tuple(rows[:PAGE]), names, open_pager("/operator/effects", offset, len(rows))),
+            "Effects",
+            "effects",
+        )
 
     @router.post("/effects/again")
     def send_again(request: Request, key: Annotated[str, Form()]) -> Response:
@@ -81,13 +91,23 @@ def routes(site: Site, services: Services) -> APIRouter:
         return RedirectResponse("/operator/deliveries", 303)
 
     @router.get("/stranded")
-    def stranded(request: Request) -> Response:
+    def stranded(request: Request, offset: int = 0) -> Response:
         person = site.people.get_operator(request)
+        found = services.meter.flush.stranded()
+        start = max(offset, 0)
         rows = tuple(
             StrandedRow(item, Decimal(price_stranded(services.actions, item, services.unit_prices)) / 100)
-            for item in services.meter.flush.stranded()[:PAGE]
+            for item in found[start : start + PAGE]
         )
-        return show(site, request, person, "operator_stranded", StrandedPage(rows), "Stranded usage", "stranded")
+        return show(
+            site,
+            request,
+            person,
+            "operator_stranded",
+            StrandedPage(rows, pager_of("/operator/stranded", offset, len(found))),
+            "Stranded usage",
+            "stranded",
+        )
 
     @router.post("/stranded/bill")
     def bill(request: Request, fold: Annotated[str, Form()] = "", amount: Annotated[str, Form()] = "") -> Response:

@@ -436,6 +436,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tenants_license_id"), ["license_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_organization_id"), ["organization_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_plan_code"), ["plan_code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_tenants_standing"), ["standing"], unique=False)
         batch_op.create_index(batch_op.f("ix_tenants_subscription_id"), ["subscription_id"], unique=False)
 
     op.create_table(
@@ -579,6 +580,7 @@ def downgrade() -> None:
     op.drop_table("ticket_files")
     with op.batch_alter_table("tenants", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tenants_subscription_id"))
+        batch_op.drop_index(batch_op.f("ix_tenants_standing"))
         batch_op.drop_index(batch_op.f("ix_tenants_plan_code"))
         batch_op.drop_index(batch_op.f("ix_tenants_organization_id"))
         batch_op.drop_index(batch_op.f("ix_tenants_license_id"))
