@@ -58,8 +58,8 @@ class LongTailed:
         del report
         tokens = round(work.step.tokens * 2 * self._chance.lognormvariate(0, 0.5))
         if tokens > most_tokens:
-            raise BudgetReached("The step needs more than is left.", tokens=most_tokens, metered_tokens=most_tokens, model="scripted-1")
-        return Outcome((good_file(work.step.name),), tokens, tokens, "scripted-1")
+            raise BudgetReached("The step needs more than is left.", tokens=most_tokens, metered_tokens=most_tokens, model="scripted:1")
+        return Outcome((good_file(work.step.name),), tokens, tokens, "scripted:1")
 
 
 def grant(world: World, *, limit: int = MUCH, run: int = MUCH, tenant: TenantId = ALICE) -> None:
@@ -96,7 +96,7 @@ def measure_calibration() -> Lines:
     with mortal_world() as world:
         grant(world)
         dispatcher = world.make(understand=analyse)
-        yield _calibrate("offline templates, priced by the registry", dispatcher, before=0)
+        yield _calibrate("offline templates", dispatcher, before=0)
     with mortal_world() as world:
         grant(world)
         dispatcher = world.make(executors=[LongTailed(7)], registry=scripted_registry(world.registry), understand=analyse)

@@ -64,7 +64,7 @@ class Dispatcher:
         )  # fmt: skip
         asked = self._executors.get(second_opinion.partition(":")[0])
         quotes = QuoteDesk(
-            self._books, clock, meter, registry, understand=understand, offers=self.library.offers,
+            self._books, clock, meter, registry, understand=understand, worker_of=lambda agent: self._executor_for(agent).name, offers=self.library.offers,
             opinion=SecondOpinion(self._credits, asked, model=second_opinion) if asked else None,
         )  # fmt: skip
         accepting = Acceptance(

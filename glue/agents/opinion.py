@@ -76,6 +76,6 @@ def _read(answer: str, own: Analysis) -> Analysis | None:
     """Our analysis with the model's two words; None when it said anything else."""
     try:
         said = json.loads(found[0]) if (found := _OBJECT.search(answer)) else {}
-        return replace(own, task_type=TaskType(said["task_type"]), complexity=Complexity(said["complexity"]), question=None)
-    except (ValueError, KeyError, TypeError):
+        return replace(own, task_type=TaskType(said["task_type"].lower()), complexity=Complexity(said["complexity"].lower()), question=None)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

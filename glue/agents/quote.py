@@ -3,13 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from glue.agents.planning import Route
+from glue.agents.planning import Route, Step
 from glue.errors import LimitReached
 
-ENOUGH = 8  # measured steps of an agent and size, from which on they count instead of the registry
-COVERED = 0.98  # share of steps that end within their ceiling: of runs of five steps, nine in ten do even if none balances another
-Measured = Mapping[tuple[str, str], Sequence[int]]  # (agent, size) → credits that its steps cost
+ENOUGH = 8  # measured steps of a kind, from which on they count instead of the registry
+COVERED = 0.97  # share of steps that should end within their ceiling: of runs, whose steps balance each other, nine in ten then do
+# (agent, size), (agent, "") for all its sizes, ("", "") for everybody → what steps cost, as multiples of the registry's estimate.
+Measured = Mapping[tuple[str, str], Sequence[Fraction]]
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,9 @@ def price_route(route: Route, *, measured: Measured, most: int) -> Priced:
     """Price a route for a plan that allows ``most`` credits a run. Raises LimitReached when not even the expected cost fits."""
     steps = []
     for step in route.steps:
-        costs = sorted(measured.get((step.agent, step.size.value), ()))
-        if len(costs) >= ENOUGH:
-            step = replace(step, expected=quantile(costs, 0.5), ceiling=quantile(costs, COVERED))  # noqa: PLW2901
-        steps.append(step)
+        kinds = ((step.agent, step.size.value), (step.agent, ""), ("", ""))
+        known = next((sorted(measured[kind]) for kind in kinds if len(measured.get(kind, ())) >= ENOUGH), None)
+        steps.append(step if known is None else _scaled(step, known))
     expected, cap = sum(step.expected for step in steps), sum(step.ceiling for step in steps)
     if expected > most:
         raise LimitReached(
@@ -42,13 +43,18 @@ def price_route(route: Route, *, measured: Measured, most: int) -> Priced:
     return Priced(replace(route, steps=tuple(steps)), expected, min(cap, most), _longest(Route(tuple(steps))))
 
 
-def quantile(costs: Sequence[int], share: float) -> int:
+def _scaled(step: Step, known: Sequence[Fraction]) -> Step:
+    expected, ceiling = (math.ceil(step.expected * quantile(known, share)) for share in (0.5, COVERED))
+    return replace(step, expected=expected, ceiling=ceiling)
+
+
+def quantile(costs: Sequence[Fraction], share: float) -> Fraction:
     """The smallest measured cost that a next one stays within with at least this chance (conformal: small samples look higher).
 
     Above what the sample can promise, a tenth more than the largest.
     """
     place = math.ceil((len(costs) + 1) * share)
-    return costs[place - 1] if place <= len(costs) else math.ceil(costs[-1] * 1.1)
+    return costs[place - 1] if place <= len(costs) else costs[-1] * Fraction(11, 10)
 
 
 def _longest(route: Route) -> int:

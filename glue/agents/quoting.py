@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 from sqlmodel import col, select
@@ -12,7 +13,7 @@ from glue.agents.books import Books
 from glue.agents.opinion import SecondOpinion
 from glue.agents.planning import Route, Step, draw_graph, leave_out, plan_route
 from glue.agents.quote import Measured, Priced, in_words, price_route
-from glue.agents.registry import Registry
+from glue.agents.registry import Agent, Registry
 from glue.agents.tables import AgentQuote, AgentRun, RunStep
 from glue.agents.understanding import Analysis
 from glue.agents.views import AnalysisView, Offer, QuoteView, RouteStep
@@ -24,11 +25,14 @@ from glue.rules.snapshot import Snapshot
 
 LONGEST_TEXT = 20_000
 QUOTE_VALID = timedelta(days=7)
-MEASURED_DAYS = 90
+MEASURED_DAYS, MOST_MEASURED = 90, 2000
 
 
 class QuoteDesk:
-    """``offers`` finds earlier work that answers a request; ``opinion`` is asked when ``understand`` would have to ask back."""
+    """``worker_of`` names who does an agent's steps now; ``offers`` finds earlier work that answers a request.
+
+    ``opinion`` is asked when ``understand`` would have to ask back.
+    """
 
     def __init__(
         self,
@@ -38,11 +42,12 @@ class QuoteDesk:
         registry: Registry,
         *,
         understand: Callable[[str], Analysis],
+        worker_of: Callable[[Agent], str],
         offers: Callable[[TenantId, str], list[Offer]],
         opinion: SecondOpinion | None,
     ) -> None:
         self._books, self._clock, self._meter, self.registry = books, clock, meter, registry
-        self._understand, self._offers, self._opinion = understand, offers, opinion
+        self._understand, self._worker_of, self._offers, self._opinion = understand, worker_of, offers, opinion
 
     def quote(
         self, tenant: TenantId, text: str, *, asked_by: str, requirements: Sequence[str] | None = None, without: Sequence[str] = ()
@@ -96,18 +101,23 @@ class QuoteDesk:
         return snapshot
 
     def measured(self) -> Measured:
-        """What completed steps of the last months cost, of all customers: numbers only."""
+        """What completed steps of the last months cost, of all customers: multiples of what the registry says now, nothing else."""
         since = self._clock.now() - timedelta(days=MEASURED_DAYS)
-        found: dict[tuple[str, str], list[int]] = {}
+        found: dict[tuple[str, str], list[Fraction]] = {}
         with self._books.read_all() as session:
-            rows = session.execute(
-                select(RunStep.agent, RunStep.size, RunStep.cost)
+            steps = session.exec(
+                select(RunStep)
                 .where(RunStep.state == "completed", col(RunStep.ended_at) > since)
                 .order_by(col(RunStep.id).desc())
-                .limit(5000)
-            )
-            for agent, size, cost in rows:
-                found.setdefault((agent, size), []).append(cost)
+                .limit(MOST_MEASURED)
+            ).all()
+        for step in steps:
+            agent = self.registry.find(step.agent)
+            if agent is None or self._worker_of(agent) != step.model.partition(":")[0]:
+                continue  # what templates cost says nothing about a model, and the other way round
+            if said := agent.price.credits(step.plan["tokens"]):
+                for kind in ((step.agent, step.size), (step.agent, ""), ("", "")):
+                    found.setdefault(kind, []).append(Fraction(step.cost, said))
         return found
 
     def calibration(self) -> dict[str, Any]:

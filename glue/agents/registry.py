@@ -94,6 +94,9 @@ class Registry:
     def __iter__(self) -> Iterator[Agent]:
         return iter(self._agents.values())
 
+    def find(self, code: str) -> Agent | None:
+        return self._agents.get(code)
+
     def get(self, code: str) -> Agent:
         """Raises ConfigInvalid for one that is not declared (any more)."""
         try:

@@ -1,7 +1,7 @@
 """A dispatcher for commands: over the installation's own stores, carrying out runs only when asked to."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,13 +15,17 @@ def dispatching(*, carry_out: bool = False) -> Iterator["Dispatcher"]:
 
     services = wiring.services()
     services.prepare()
-    try:
+    with ExitStack() as closing:
+        if services.lock is not None:
+            closing.enter_context(services.lock)
+        for close in (
+            services.database.close,
+            services.meter_database.close,
+            services.close,
+            services.meter.stop,
+            services.dispatcher.stop,
+        ):
+            closing.callback(close)
         if carry_out:
             services.dispatcher.start()
         yield services.dispatcher
-    finally:
-        services.dispatcher.stop()
-        services.meter.stop()
-        services.close()
-        services.meter_database.close()
-        services.database.close()

@@ -39,8 +39,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
         out.print(empty)
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0)  # the first names the row: never cut, so that it can be copied
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(table)

@@ -80,10 +80,10 @@ class World:
         self.registry = load_registry(ROOT)
         self.opened = []
 
-    def make(self, *, executors=(), registry=None, understand=understand):
+    def make(self, *, executors=(), registry=None, understand=understand, second_opinion=""):
         dispatcher = Dispatcher(
             self.main, self.clock, self.meter, registry or self.registry, database_url=self.url, data_dir=self.folder / "artifacts",
-            executors=executors, understand=understand,
+            executors=executors, understand=understand, second_opinion=second_opinion,
         )  # fmt: skip
         self.opened.append(dispatcher)
         return dispatcher

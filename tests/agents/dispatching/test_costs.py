@@ -32,7 +32,7 @@ def test_an_invoice_line_leads_back_to_the_steps_of_runs(light_world):
     assert {run.run_id: run.units for run in found} == {**{run.id: run.cost for run in runs}, "": 1}
     by_id = {run.run_id: run for run in found}
     for run in runs:
-        assert [(step.step, step.units, step.model) for step in by_id[run.id].steps] == [(s.name, s.cost, "scripted-1") for s in run.steps]
+        assert [(step.step, step.units, step.model) for step in by_id[run.id].steps] == [(s.name, s.cost, "scripted:1") for s in run.steps]
         assert by_id[run.id].text == run.text
     events = {event for run in found for step in run.steps for event in step.transaction_ids}
     assert events == {name for name, event in lago.events.items() if event.code == "agent_credits"}
@@ -67,7 +67,7 @@ def test_a_model_is_asked_only_about_what_is_unclear_and_paid_with_one_credit(li
     assert quote_with(light_world, oracle, "a clear lesson").analysis.task_type == "content_generation"
     assert oracle.asked == []
     quote = quote_with(light_world, oracle)
-    assert (quote.analysis.task_type, quote.analysis.complexity, quote.question) == ("research_analysis", "MODERATE", None)
+    assert (quote.analysis.task_type, quote.analysis.complexity, quote.question) == ("research_analysis", "moderate", None)
     assert "A model was asked" in quote.notes[-1]
     assert oracle.asked == [("unclear lesson", 1000)]
     assert (int(light_world.figures()["used"]), int(light_world.figures()["held"])) == (1, 0)

@@ -88,7 +88,7 @@ def test_at_the_cap_a_run_waits_for_approval_and_never_overspends(world):
 
 def test_a_failed_step_fails_the_run_and_can_be_done_again(world):
     dispatcher, worker = scripted(
-        world, {"assessment": [StepUnusable("nonsense came back", model="scripted-1", tokens=500, metered_tokens=500)]}
+        world, {"assessment": [StepUnusable("nonsense came back", model="scripted:1", tokens=500, metered_tokens=500)]}
     )
     run = ended(dispatcher, accept(dispatcher, LESSON).id)
     assert run.state == "failed"
@@ -157,7 +157,7 @@ def test_a_check_sends_a_step_back_once(light_world):
                 return super().perform(work, most_tokens=most_tokens, report=report)
             self.calls.append("sloppy")
             text = b"# Quiz about things\n\n## Question 1\n\n- A) yes\n- B) no\n\n## Answer key\n\n1. C\n"
-            return Outcome((File("assessment.md", "Quiz", "text/markdown", text),), 700, 700, "scripted-1")
+            return Outcome((File("assessment.md", "Quiz", "text/markdown", text),), 700, 700, "scripted:1")
 
     worker = Sloppy()
     dispatcher = light_world.make(executors=[worker], registry=scripted_registry(light_world.registry))

@@ -2,6 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 from glue.agents.planning import Route, plan_route
 from glue.agents.quote import ENOUGH, price_route, quantile
@@ -70,7 +71,7 @@ def test_quotes_learn_from_measured_history_and_hold_for_nine_of_ten_runs():
     measured = {}
     for _ in range(60):
         for step in route.steps:
-            measured.setdefault((step.agent, step.size.value), []).append(cost(step))
+            measured.setdefault((step.agent, step.size.value), []).append(Fraction(cost(step), step.expected))
     priced = price_route(route, measured=measured, most=100_000)
     assert priced.expected > sum(step.expected for step in route.steps)
     within = sum(sum(cost(step) for step in route.steps) <= priced.cap for _ in range(2000)) / 2000
@@ -81,9 +82,19 @@ def test_quotes_learn_from_measured_history_and_hold_for_nine_of_ten_runs():
 
 def test_few_measurements_do_not_move_a_quote():
     route = plan_route(understand("lesson"), load_registry(ROOT))
-    few = {(step.agent, step.size.value): [90] * (ENOUGH - 1) for step in route.steps}
+    few = {(step.agent, step.size.value): [Fraction(90)] * (ENOUGH - 1) for step in route.steps}
     assert price_route(route, measured=few, most=1000) == price_route(route, measured={}, most=1000)
     assert price_route(Route(()), measured={}, most=10).minutes == 0
+
+
+def test_an_agent_never_measured_at_a_size_is_priced_by_its_other_sizes_then_by_everybody():
+    route = plan_route(understand("lesson"), load_registry(ROOT))
+    first = route.steps[0]
+    plain = price_route(route, measured={}, most=1000).route.steps
+    by_agent = price_route(route, measured={(first.agent, ""): [Fraction(3)] * ENOUGH}, most=1000).route.steps
+    assert (by_agent[0].expected, by_agent[1]) == (3 * first.expected, plain[1])
+    by_all = price_route(route, measured={("", ""): [Fraction(2)] * ENOUGH}, most=1000).route.steps
+    assert [step.expected for step in by_all] == [2 * step.expected for step in plain]
 
 
 def test_small_samples_promise_more_than_their_largest():

@@ -28,8 +28,8 @@ class ScriptedWorker:
             raise action
         report(action // 2)
         if action > most_tokens:
-            raise BudgetReached("The step needs more than is left.", tokens=most_tokens, metered_tokens=most_tokens, model="scripted-1")
-        return Outcome((good_file(work.step.name),), action, action, "scripted-1")
+            raise BudgetReached("The step needs more than is left.", tokens=most_tokens, metered_tokens=most_tokens, model="scripted:1")
+        return Outcome((good_file(work.step.name),), action, action, "scripted:1")
 
 
 def good_file(step):
