@@ -123,15 +123,18 @@ class IssueLinks:
             changed = session.execute(sa.update(IssueLink).where(col(IssueLink.number).in_(list(numbers))).values(due=True))
             return int(changed.rowcount)  # type: ignore[attr-defined]
 
-    def poll(self) -> None:
-        """Ask what has changed at the tracker (a webhook may be lost), then bring every link up to date that needs it."""
+    def poll(self) -> int:
+        """Ask what has changed at the tracker (a webhook may be lost), then bring every link up to date that needs it.
+
+        Answers how many failed. Raises UpstreamError when the tracker could not be asked.
+        """
         with self._database.read(_OPERATORS) as session:
             seen = {link.number: link.seen_at for link in session.exec(select(IssueLink))}
         if not seen:
-            return
+            return 0
         changed = self._tracker.list_issues(since=max(seen.values()))
         self.hint(issue.number for issue in changed if issue.number in seen and issue.updated_at > seen[issue.number])
-        self.sync_due()
+        return self.sync_due()
 
     def sync_due(self) -> int:
         """Every link whose ticket or issue has changed; one that fails keeps its error and is tried again. Answers how many failed."""
