@@ -30,8 +30,9 @@ lint: $(STAMP)  ## Style, types, layers, dependencies
 bench: $(STAMP)  ## Measure this machine and write docs/benchmarks.md
 	@$(BIN)/python scripts/bench.py
 
-eval: $(STAMP)  ## Score the dispatcher and write docs/evaluation.md
+eval: $(STAMP)  ## Score the dispatcher and write docs/evaluation.md and docs/evaluation-runs.md
 	@$(BIN)/python scripts/evaluate.py
+	@$(BIN)/python scripts/evaluate_runs.py
 
 fidelity: $(STAMP)  ## Compare the sandboxes with recordings of the real systems
 	@$(BIN)/python scripts/fidelity.py $(ARGS)
