@@ -21,7 +21,14 @@ from glue.sandbox.visitor import register
 TARGET = Path("docs/screenshots")
 WIDTHS = (380, 1280)
 SCHEMES = ("light", "dark")
-PUBLIC = {"landing": "/", "login": "/auth/login", "register": "/auth/login?screen=register", "status": "/status", "design": "/design"}
+PUBLIC = {
+    "landing": "/",
+    "login": "/auth/login",
+    "register": "/auth/login?screen=register",
+    "status": "/status",
+    "waiting-list": "/waiting-list",
+    "design": "/design",
+}
 NEWCOMER = {f"welcome-{step}": f"/welcome/{step}" for step in ("organization", "plan", "billing", "confirm")}
 CUSTOMER = {
     "overview": "/", "plan": "/plan", "plan-change": "/plan/change?tier=pro", "plan-cancel": "/plan/cancel", "usage": "/usage", "runs": "/runs",
@@ -31,7 +38,8 @@ CUSTOMER = {
 OPERATOR = {
     "operator": "/operator", "operator-drift": "/operator/drift", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
     "operator-stranded": "/operator/stranded", "operator-runs": "/operator/runs", "operator-tickets": "/operator/tickets",
-    "operator-health": "/operator/health",
+    "operator-health": "/operator/health", "operator-rollout": "/operator/rollout", "operator-codes": "/operator/codes",
+    "operator-waiting": "/operator/waiting-list", "operator-cohort": "/operator/cohorts/pilot",
 }  # fmt: skip
 ARGUMENTS = [
     "--disable-gpu",
@@ -79,11 +87,19 @@ def main() -> None:
 def a_month_at_work(world: World) -> dict[str, str]:
     """Usage by day, a ticket, a second piece of work that waits to be accepted. Returns the pages that have come to be."""
     alice, url = world.alice.visitor, world.stack.public_url
-    token = usage_steps.program_token(world, *world.notes["program"])
     for calls in (4200, 6100, 5200, 900, 700, 7800, 8100):
+        # After a day's leap what the customer bought is confirmed anew first.
+        world.stack.run("tenants", "converge", world.tenant)
+        token = world.eventually(lambda: usage_steps.program_token(world, *world.notes["program"]), bool, "the program should get a token")
+        body, headers = {"meter": "api_calls", "units": 1}, {"Authorization": f"Bearer {token}"}
+        world.eventually(
+            lambda body=body, headers=headers: world.http.post("/v1/check", json=body, headers=headers).json().get("allowed"),
+            bool,
+            "the customer should be confirmed",
+            seconds=60,
+        )
         world.api("POST", "/v1/consume", token=token, json={"meter": "api_calls", "units": calls}, expect=(200, 202))
         world.move(days=1)
-        token = usage_steps.program_token(world, *world.notes["program"])
     alice.open(f"{url}/help")
     ticket = alice.submit("ticket", subject="Which machine is desk-2?", text="We see two machines. Where do we see who uses them?").url
     run = next(address for _, address in alice.open(f"{url}/runs").links if address.startswith("/runs/") and len(address) > 20)
