@@ -40,7 +40,6 @@ def routes(services: Services) -> APIRouter:
             number = int(json.loads(body)["issue"]["number"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput("This names no issue.", field="issue.number", expected="the payload of an issue event") from error
-        links = services.issue_links
-        return {"linked": await run_in_threadpool(links.hint, [number]) if links else 0}
+        return {"linked": await run_in_threadpool(services.issue_links.hint, [number]) if settings.issues.repository else 0}
 
     return router
