@@ -13,7 +13,9 @@ def simon(portal):
     return person
 
 
-@pytest.mark.parametrize(("cap", "percentages", "words"), [("much", "", "amount like 50"), ("9.999", "", "amount like 50"), ("5", "0, 80", "up to five numbers")])
+@pytest.mark.parametrize(
+    ("cap", "percentages", "words"), [("much", "", "amount like 50"), ("9.999", "", "amount like 50"), ("5", "0, 80", "up to five numbers")]
+)
 def test_wrong_cap_is_named_beside_its_field(simon, cap, percentages, words):
     simon.open("/usage")
     page = simon.submit("spend", cap=cap, percentages=percentages)
@@ -30,7 +32,10 @@ def test_cap_stops_work_that_costs_and_each_mail_is_written_once(portal, simon):
     services.meter.consume(simon.tenant, "agent_credits", 30)
     assert [services.alerts.write_for(simon.tenant) for _ in range(2)] == [1, 0]
     services.meter.consume(simon.tenant, "agent_credits", 20)
-    for refused in (lambda: services.meter.consume(simon.tenant, "agent_credits", 1), lambda: services.meter.hold(simon.tenant, "agent_credits", 1)):
+    for refused in (
+        lambda: services.meter.consume(simon.tenant, "agent_credits", 1),
+        lambda: services.meter.hold(simon.tenant, "agent_credits", 1),
+    ):
         with pytest.raises(LimitReached, match="spend on usage"):
             refused()
     assert services.meter.check(simon.tenant, "agent_credits")["reason"] == "spend_cap"
