@@ -353,6 +353,11 @@ class Services(Adapters):
             # What happened while nobody looked: found at once, not a minute later.
             Thread(target=self.worker.run_chores, name="first-chores", daemon=True).start()
 
+    def close(self) -> None:
+        super().close()
+        if "issue_tracker" in vars(self):
+            self.issue_tracker.close()
+
     def stop(self) -> None:
         """End what was started, in reverse order."""
         self.dispatcher.stop()
