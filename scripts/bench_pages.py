@@ -4,6 +4,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,13 +73,16 @@ def fill(services: Services, tenants: int) -> tuple[int, float]:
     return rows, time.perf_counter() - began
 
 
-def measure(client: TestClient, path: str, *, times: int = 5) -> float:
-    """Median of the milliseconds until the page is there; the first one, which compiles its template, does not count."""
+def measure(client: TestClient, path: str, *, times: int = 5, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median of the milliseconds until the page is there; the first one, which compiles its template, does not count.
+
+    ``clock`` is the wall's, or ``time.process_time`` for our own work alone, which a busy machine does not lengthen by waiting.
+    """
     found = []
     for _ in range(times + 1):
-        began = time.perf_counter()
+        began = clock()
         answer = client.get(path)
-        found.append((time.perf_counter() - began) * 1000)
+        found.append((clock() - began) * 1000)
         answer.raise_for_status()
     return statistics.median(found[1:])
 
@@ -100,8 +104,9 @@ def main() -> None:
         print(f"seed: {options.tenants} customers, {rows} rows in {seconds:.1f} s")
         with client_of(services) as client:
             for page in PAGES:
-                took = measure(client, page.format(last=options.tenants - 50))
-                print(f"{took:7.1f} ms  {'ok  ' if took <= GOAL_MS else 'SLOW'}  {page}")
+                path = page.format(last=options.tenants - 50)
+                took, work = measure(client, path), measure(client, path, clock=time.process_time)
+                print(f"{took:7.1f} ms  {work:7.1f} ms of work  {'ok  ' if took <= GOAL_MS else 'SLOW'}  {page}")
         close(services)
 
 
