@@ -35,6 +35,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"Made the program (?P<name>.+)\.", "Made the program %(name)s."),
     (r"New secret for (?P<name>\S+)\.", "New secret for %(name)s."),
     (r"Switched (?P<name>\S+) off\.", "Switched %(name)s off."),
+    (r"license\.suspended needs a decision: .*", "The license was suspended by hand; a person decides about it."),
     (r"Asked by a machine with the license key\.", "Asked by a machine with the license key."),
     (r"Asked by (?P<email>\S+)\.", "Asked by %(email)s."),
     (r"Asked by (?P<email>\S+): .*", "Asked by %(email)s."),
@@ -47,7 +48,9 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"The (tier is|customer was registered|trial is running).*", ""),
 )
 _COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in SENTENCES)
-_QUIET = re.compile(r"Set (organization|customer|owner|member|license|entitlement|machine)\.|.*: done$")
+_QUIET = re.compile(
+    r"Set (organization|customer|owner|member|license|entitlement|machine)\.|.*: done$|\S+ (needs a decision|is stuck|is held until an operator confirms): "
+)
 
 
 @dataclass(frozen=True)

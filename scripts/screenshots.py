@@ -36,11 +36,12 @@ CUSTOMER = {
     "first-call": "/programs/first-call", "events": "/events", "help": "/help", "privacy": "/privacy", "account": "/account",
 }  # fmt: skip
 OPERATOR = {
-    "operator": "/operator", "operator-drift": "/operator/drift", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
+    "operator": "/operator", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
     "operator-stranded": "/operator/stranded", "operator-runs": "/operator/runs", "operator-tickets": "/operator/tickets",
     "operator-health": "/operator/health", "operator-rollout": "/operator/rollout", "operator-codes": "/operator/codes",
     "operator-waiting": "/operator/waiting-list", "operator-cohort": "/operator/cohorts/pilot",
 }  # fmt: skip
+DRIFT = {"operator-drift": "/operator/drift"}
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -70,18 +71,30 @@ def main() -> None:
             money_steps.drift_is_found,
         ):  # fmt: skip
             play(world)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        decision_waits(world)
+        take(browser, world, world.notes["operator"], DRIFT, options.only)
+        world.systems.keygen.update_license(world.license().id, suspended=False)
         customer = CUSTOMER | a_month_at_work(world)
         olga, nora = world.notes["operator"], newcomer(world)
         operator = OPERATOR | {
             "operator-tenant": f"/operator/tenants/{world.tenant}",
             "operator-ticket": f"/operator{customer['ticket'].removeprefix('/help')}",
         }
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         take(browser, world, None, PUBLIC, options.only)
         take(browser, world, nora, NEWCOMER, options.only)
         take(browser, world, world.alice, customer, options.only)
         take(browser, world, olga, operator, options.only)
         browser.close()
+
+
+def decision_waits(world: World) -> None:
+    """Somebody suspends the license by hand, and it is found."""
+    world.systems.keygen.update_license(world.license().id, suspended=True)
+    visitor, address = world.notes["operator"].visitor, f"{world.stack.public_url}/operator/drift"
+    world.eventually(
+        lambda: visitor.open(address).html, lambda seen: "license.suspended" in seen and "Restore" in seen, "it should need a decision"
+    )
 
 
 def a_month_at_work(world: World) -> dict[str, str]:
