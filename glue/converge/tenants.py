@@ -83,7 +83,11 @@ def get_tenant(session: Session, tenant: TenantId) -> Tenant:
 def tenant_called(session: Session, text: str) -> TenantId:
     """The tenant that a person means: by its id, its organization's name or its mail address. Raises NotFound, Conflict (several)."""
     wanted = text.strip().lower()
-    same = (col(Tenant.tenant_id) == wanted) | (sa.func.lower(col(Tenant.display_name)) == wanted) | (sa.func.lower(col(Tenant.email)) == wanted)
+    same = (
+        (col(Tenant.tenant_id) == wanted)
+        | (sa.func.lower(col(Tenant.display_name)) == wanted)
+        | (sa.func.lower(col(Tenant.email)) == wanted)
+    )
     found = session.exec(select(Tenant).where(same, col(Tenant.erased_at).is_(None)).limit(6)).all()
     if not found:
         raise NotFound(f"There is no customer called “{text}”.", remedy="Give its id, its name or its mail address: `glue tenants list`.")
