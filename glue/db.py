@@ -100,6 +100,8 @@ class Database:
                 time.sleep(0.1)
 
     def close(self) -> None:
+        """Close every connection; one that a thread still uses is closed when it is given back."""
+        event.listen(self.engine, "checkin", lambda _connection, record: record.invalidate())
         self.engine.dispose()
 
 

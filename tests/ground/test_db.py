@@ -95,3 +95,13 @@ def test_every_system_session_names_its_reason():
                 assert len(reason) > 10, f"{file}:{node.lineno}"
                 reasons.append(reason)
     assert reasons
+
+
+def test_a_connection_in_use_when_the_database_closes_is_closed_once_given_back(database_url):
+    database = Database(database_url)
+    with database.read(System("a thread at work when the process ends")) as session:
+        used = session.connection().connection.driver_connection
+        database.close()
+        assert session.execute(sa.text("select 1")).scalar_one() == 1
+    with pytest.raises(Exception, match="closed"):
+        used.execute("select 1")
