@@ -1,5 +1,6 @@
 """Reading runs: one, all, what happened to one, its files."""
 
+from datetime import datetime
 from typing import cast
 
 from sqlmodel import col, select
@@ -27,12 +28,25 @@ class RunReader:
             run = page.session.exec(select(AgentRun).where(AgentRun.key == key)).first()
             return _run_view(page, run) if run is not None else None
 
-    def runs(self, tenant: TenantId | None, *, offset: int = 0, limit: int = 50) -> list[RunBrief]:
-        """Newest first; None: of all customers, for operators."""
+    def runs(
+        self,
+        tenant: TenantId | None,
+        *,
+        state: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> list[RunBrief]:
+        """Newest first; None: of all customers, for operators. Those in ``state`` and accepted in [since, until) when given."""
+        wanted = [col(AgentRun.state) == state] if state else []
+        wanted += [col(AgentRun.accepted_at) >= since] if since else []
+        wanted += [col(AgentRun.accepted_at) < until] if until else []
         with self._books.read_all(EVERYBODY if tenant is None else tenant) as session:
             rows = session.exec(
                 select(AgentRun, AgentQuote.text)
                 .join(AgentQuote, col(AgentQuote.id) == col(AgentRun.quote_id))
+                .where(*wanted)
                 .order_by(col(AgentRun.accepted_at).desc(), col(AgentRun.id))
                 .offset(offset)
                 .limit(min(limit, 500))

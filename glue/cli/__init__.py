@@ -42,7 +42,7 @@ NOUNS = {
     "quote": "What a piece of agent work would cost, and how it would be done.",
     "run": "Have agents do a piece of work under a binding price, or write a script for it.",
     "do": "Plain language to one command, shown before it runs.",
-    "runs": "Agent runs: list, show, cancel, resume, export, deduplicate.",
+    "runs": "Agent runs: list, show, cancel, resume, export, checkpoints, deduplicate.",
 }
 
 

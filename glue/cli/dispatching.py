@@ -1,11 +1,30 @@
 """A dispatcher for commands: over the installation's own stores, carrying out runs only when asked to."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from glue.agents.dispatcher import Dispatcher
+    from glue.rules.names import TenantId
+
+
+def customer(text: str) -> "TenantId":
+    """The customer whom a person means by id, name or mail address. Raises NotFound, Conflict."""
+    from glue import wiring
+    from glue.converge.tenants import tenant_called
+    from glue.db import System
+    from glue.errors import BadInput
+    from glue.rules.names import parse_tenant_id
+
+    with suppress(BadInput):
+        return parse_tenant_id(text)
+    database = wiring.services().database
+    try:
+        with database.read(System("an operator names a customer")) as session:
+            return tenant_called(session, text)
+    finally:
+        database.close()
 
 
 @contextmanager

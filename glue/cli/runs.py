@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from glue.cli.days import Since, Until, span
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -46,16 +48,19 @@ _AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 def list_runs(
     *,
     tenant: Annotated[str, typer.Option(envvar="GLUE_TENANT", help="Only this customer's.")] = "",
+    state: Annotated[str, typer.Option(help="Only those in this state, for example failed.")] = "",
+    since: Since = "",
+    until: Until = "",
     limit: int = 50,
     as_json: _AsJson = False,
 ) -> None:
     """Runs, newest first."""
-    from glue.cli.dispatching import dispatching
+    from glue.cli.dispatching import customer, dispatching
     from glue.cli.printing import reporting_errors, show_json, show_table
-    from glue.rules.names import parse_tenant_id
 
     with reporting_errors(as_json=as_json), dispatching() as dispatcher:
-        found = dispatcher.runs(parse_tenant_id(tenant) if tenant else None, limit=limit)
+        first, end = span(since, until)
+        found = dispatcher.runs(customer(tenant) if tenant else None, state=state, since=first, until=end, limit=limit)
         if as_json:
             show_json([run.model_dump(mode="json") for run in found])
         else:
@@ -114,41 +119,113 @@ def export(
 ) -> None:
     """A run with its files as one document on standard output."""
     from glue.agents.library import EXPORT_TYPES
-    from glue.cli.dispatching import dispatching
+    from glue.cli.dispatching import customer, dispatching
     from glue.cli.printing import reporting_errors
     from glue.errors import BadInput
-    from glue.rules.names import parse_tenant_id
 
     with reporting_errors():
         chosen = next((known for known in EXPORT_TYPES if known == form), None)
         if chosen is None:
             raise BadInput("There is no such format.", field="format", expected=", ".join(EXPORT_TYPES))
         with dispatching() as dispatcher:
-            typer.echo(dispatcher.library.export(parse_tenant_id(tenant), run, form=chosen))
+            typer.echo(dispatcher.library.export(customer(tenant), run, form=chosen))
 
 
 @app.command()
 def search(words: str, *, tenant: _Tenant, as_json: _AsJson = False) -> None:
     """Requests and files with all these words."""
-    from glue.cli.dispatching import dispatching
+    from glue.cli.dispatching import customer, dispatching
     from glue.cli.printing import reporting_errors, show_json, show_table
-    from glue.rules.names import parse_tenant_id
 
     with reporting_errors(as_json=as_json), dispatching() as dispatcher:
-        found = dispatcher.library.search(parse_tenant_id(tenant), words)
+        found = dispatcher.library.search(customer(tenant), words)
         if as_json:
             show_json([hit.model_dump(mode="json") for hit in found])
         else:
             show_table("", ["run", "file", "text"], [(hit.run_id, hit.name, hit.excerpt[:80]) for hit in found])
 
 
-def _act(verb: str, run_id: str, tenant: str, *more: str, as_json: bool, **said: str | int | None) -> None:
-    from glue.cli.dispatching import dispatching
-    from glue.cli.printing import out, reporting_errors, show_json, show_table
-    from glue.rules.names import parse_tenant_id
+@app.command()
+def checkpoint(run: str, name: str, *, tenant: _Tenant) -> None:
+    """Name the present state of a run's files."""
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import out, reporting_errors
+
+    with reporting_errors(), dispatching() as dispatcher:
+        kept = dispatcher.library.keep(customer(tenant), run, name, by="command line")
+        out.print(f"Kept: {kept.name}, {kept.files} files.", markup=False)
+
+
+@app.command()
+def checkpoints(
+    run: str,
+    *,
+    tenant: _Tenant,
+    archived: Annotated[bool, typer.Option("--archived", help="Archived ones too.")] = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Named states of a run's files, oldest first."""
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import reporting_errors, show_json, show_table
 
     with reporting_errors(as_json=as_json), dispatching() as dispatcher:
-        run = getattr(dispatcher, verb)(parse_tenant_id(tenant), run_id, *more, **said)
+        found = dispatcher.library.checkpoints(customer(tenant), run, archived=archived)
+        if as_json:
+            show_json([one.model_dump(mode="json") for one in found])
+        else:
+            show_table("", ["name", "files", "by", "at"], [(one.name, one.files, one.by, one.at) for one in found], empty="No checkpoints.")
+
+
+@app.command()
+def compare(
+    run: str,
+    first: str,
+    second: Annotated[str, typer.Argument(help="Another checkpoint; the present state when left out.")] = "",
+    *,
+    tenant: _Tenant,
+    as_json: _AsJson = False,
+) -> None:
+    """Which files differ between two checkpoints, or one and now."""
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import reporting_errors, show_json, show_table
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        found = dispatcher.library.compare(customer(tenant), run, first, second or None)
+        if as_json:
+            show_json(found.model_dump(mode="json"))
+        else:
+            rows = [(kind, name) for kind in ("added", "removed", "changed") for name in getattr(found, kind)]
+            show_table("", ["what", "file"], rows, empty="They are the same.")
+
+
+@app.command("roll-back")
+def roll_back(run: str, name: str, *, tenant: _Tenant) -> None:
+    """Bring a run's files back to a checkpoint; what is there is kept as one first."""
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import out, reporting_errors
+
+    with reporting_errors(), dispatching() as dispatcher:
+        found = dispatcher.library.restore(customer(tenant), run, name, by="command line")
+        out.print(f"{len(found.added)} files back, {len(found.removed)} away, {len(found.changed)} as they were.")
+
+
+@app.command()
+def archive(run: str, name: str, *, tenant: _Tenant) -> None:
+    """Put a checkpoint out of sight; it can still be rolled back to."""
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import out, reporting_errors
+
+    with reporting_errors(), dispatching() as dispatcher:
+        dispatcher.library.archive(customer(tenant), run, name)
+        out.print("Archived.")
+
+
+def _act(verb: str, run_id: str, tenant: str, *more: str, as_json: bool, **said: str | int | None) -> None:
+    from glue.cli.dispatching import customer, dispatching
+    from glue.cli.printing import out, reporting_errors, show_json, show_table
+
+    with reporting_errors(as_json=as_json), dispatching() as dispatcher:
+        run = getattr(dispatcher, verb)(customer(tenant), run_id, *more, **said)
         if as_json:
             show_json(run.model_dump(mode="json"))
             return

@@ -159,3 +159,23 @@ def test_a_script_is_written_instead_of_running(tmp_path):
     glue("run", LESSON, "--script", str(tmp_path / "out.py"))
     assert "# /// script" in (tmp_path / "out.py").read_text()
     assert len(as_json("runs", "list")) == before
+
+
+def test_runs_are_listed_by_state_and_day(done):
+    run = done()
+    assert run["id"] in [row["id"] for row in as_json("runs", "list", "--state", "completed", "--since", "2026-01-01")]
+    assert as_json("runs", "list", "--state", "failed") == []
+    assert as_json("runs", "list", "--until", "2020-01-01") == []
+
+
+def test_states_of_a_runs_files_are_kept_compared_and_brought_back(done):
+    run = done()["id"]
+    glue("runs", "checkpoint", run, "first draft")
+    assert [one["name"] for one in as_json("runs", "checkpoints", run)] == ["first draft"]
+    assert "They are the same." in glue("runs", "compare", run, "first draft")
+    assert as_json("runs", "compare", run, "first draft") == {"added": [], "removed": [], "changed": []}
+    assert "0 files back" in glue("runs", "roll-back", run, "first draft")
+    glue("runs", "archive", run, "first draft")
+    assert "first draft" not in [one["name"] for one in as_json("runs", "checkpoints", run)]
+    assert "first draft" in [one["name"] for one in as_json("runs", "checkpoints", run, "--archived")]
+    glue("runs", "roll-back", run, "nothing", code=1)
