@@ -1,15 +1,10 @@
 """Shared by all tests: an environment without settings of this machine, and the plugins with servers and databases."""
 
 import os
-from pathlib import Path
 
 import pytest
 
-pytest_plugins = [
-    f"tests.{name}"
-    for name in ("fixtures_sandbox", "fixtures_keycloak", "fixtures_database")
-    if (Path(__file__).parent / f"{name}.py").exists()
-]
+pytest_plugins = ["tests.fixtures_sandbox", "tests.fixtures_keycloak", "tests.fixtures_database"]
 
 
 @pytest.fixture(autouse=True)
