@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from glue.actions.stranded import bill_stranded, price_stranded
-from glue.errors import BadInput, NotFound, UpstreamUnavailable
+from glue.errors import BadInput, Conflict, NotFound, UpstreamUnavailable
 from glue.meter.flush import Stranded
 
 
@@ -52,6 +52,16 @@ def test_failure_leaves_it_on_the_list_and_a_repeat_makes_no_second_invoice(worl
     bill_stranded(world.actions, kept, "fold-1", cents=600, by="olga")
     world.look(tenant)
     assert len([one for one in world.lago.invoices_of(tenant) if one.kind == "one_off"]) == 1
+
+
+def test_what_was_asked_for_is_not_waived_or_changed_by_a_second_decision(world, tenant, kept):
+    world.lago.faults.lying["create_one_off_invoice"] = 1
+    with pytest.raises(UpstreamUnavailable):
+        bill_stranded(world.actions, kept, "fold-1", cents=600, by="olga")
+    for other in (0, 500):
+        with pytest.raises(Conflict, match="600 cents"):
+            bill_stranded(world.actions, kept, "fold-1", cents=other, by="olga")
+    assert kept.stranded()
 
 
 def test_waived_usage_costs_nothing_and_amounts_have_bounds(world, tenant, kept):
