@@ -46,4 +46,6 @@ def show_quote(quote: "QuoteView") -> None:
     out.print(quote.graph)
     for note in quote.notes:
         out.print(note)
+    for offer in quote.offers:
+        out.print(f"Alike, and done already: {offer.run_id}, saves {offer.saves_credits} credits ({offer.text})")
     out.print(f"{quote.id}: {quote.words}")
