@@ -168,6 +168,9 @@ def test_sentence_becomes_quote_run_and_files(alice, charlie):
     assert "moved on" in alice.open(run).text
     assert alice.post(f"{run}/dance").status_code == 422
     assert "completed" in alice.open("/runs").text
+    alice.open("/runs/new?sample=assessment")
+    page = alice.submit("ask")
+    assert "You have work like this" in page.text and run in [address for _, address in page.links]
 
 
 @pytest.mark.parametrize("text", ["", " "])
