@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 import httpx
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from glue.agents.costs import RunCost
@@ -19,13 +20,18 @@ from portal.prices import PriceCard, price_cards
 from portal.site import Site
 
 log = structlog.get_logger()
+PAGE = 25
 LARGEST_PDF = 10 * 2**20
 MOST_RUNS = 100
 
 
 @dataclass(frozen=True)
 class InvoicesPage:
+    """Newest first. ``older`` and ``newer`` are where those pages begin: 0 and -1 where there is none."""
+
     invoices: tuple[Invoice, ...]
+    older: int
+    newer: int
     stale_since: datetime | None
 
 
@@ -70,11 +76,17 @@ def routes(site: Site, services: Services) -> APIRouter:
         return invoice
 
     @router.get("")
-    def page(request: Request) -> Response:
+    def page(request: Request, offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
         person = site.people.get(request)
         person.must_see(Role.BILLING)
         look = site.known.money(person.tenant)
-        context = InvoicesPage(invoices=look.value.invoices if look.value else (), stale_since=look.stale_since)
+        invoices = look.value.invoices if look.value else ()
+        context = InvoicesPage(
+            invoices=invoices[offset : offset + PAGE],
+            older=offset + PAGE if len(invoices) > offset + PAGE else 0,
+            newer=max(offset - PAGE, 0) if offset else -1,
+            stale_since=look.stale_since,
+        )
         return site.page(request, "invoices", context, title="Invoices", person=person, current="invoices")
 
     @router.get("/{lago_id}")

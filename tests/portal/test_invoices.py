@@ -34,3 +34,18 @@ def test_invoices_explain_their_lines_and_come_as_pdf(paula, portal):
 def test_foreign_invoice_is_not_found(paula, charlie):
     address = next(address for _, address in paula.open("/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address))
     assert charlie.open(address).status == 404
+
+
+def test_invoices_are_turned_page_by_page(paula, monkeypatch):
+    monkeypatch.setattr("portal.pages.invoices.PAGE", 1)
+    newest = paula.open("/invoices")
+    assert [text for text, _ in newest.links if text in {"Newer", "Older"}] == ["Older"]
+    older = paula.open(next(address for text, address in newest.links if text == "Older"))
+    assert "Newer" in [text for text, _ in older.links]
+
+    def shown(page):
+        return [address for _, address in page.links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address)]
+
+    assert len(shown(newest)) == len(shown(older)) == 1
+    assert shown(newest) != shown(older)
+    assert paula.open("/invoices?offset=-1").status == 422
