@@ -150,7 +150,10 @@ def _money(systems: Systems) -> dict[str, EffectKind]:
             bill, lambda payload: lago.find_one_off_invoice(payload["customer"], payload["description"]) is not None
         ),
         "top_up_wallet": EffectKind(top_up, lambda payload: lago.find_top_up(payload["wallet_id"], payload["key"])),
-        "apply_coupon": EffectKind(lambda payload: lago.apply_coupon(payload["customer"], payload["coupon_code"])),
+        "apply_coupon": EffectKind(
+            lambda payload: lago.apply_coupon(payload["customer"], payload["coupon_code"]),
+            lambda payload: lago.has_coupon(payload["customer"], payload["coupon_code"]),
+        ),
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from glue.actions.coupons import redeem_coupon
 from glue.actions.plans import cancel, change_plan, ends_at, keep_plan, look_before_change
 from glue.errors import BadInput, Conflict
 from glue.rules.facts import Role
@@ -30,6 +31,7 @@ class PlanPage:
     can_change: bool
     cancelable: bool
     by_invoice: bool
+    form: FormState
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,7 @@ def routes(site: Site, services: Services) -> APIRouter:
     router = APIRouter(prefix="/plan")
     actions = services.actions
 
-    @router.get("")
-    def page(request: Request) -> Response:
-        person = site.people.get(request)
+    def show(request: Request, person: Person, form: FormState, *, status: int = 200) -> Response:
         writer = site.writer(request, person)
         record = actions.record(person.tenant)
         money = site.known.money(person.tenant)
@@ -78,8 +78,33 @@ def routes(site: Site, services: Services) -> APIRouter:
             can_change=person.may(Role.BILLING),
             cancelable=active is not None and active.ending_at is None,
             by_invoice=not services.settings.lago.payment_provider_code,
+            form=form,
         )
-        return site.page(request, "plan", context, title="Plan", person=person, current="plan")
+        return site.page(request, "plan", context, title="Plan", person=person, current="plan", status=status)
+
+    @router.get("")
+    def page(request: Request) -> Response:
+        return show(request, site.people.get(request), site.new_form())
+
+    @router.post("/coupon")
+    def redeem(request: Request, code: FormText = "", nonce: FormText = "") -> Response:
+        person = site.people.get(request)
+        person.must(Role.BILLING)
+        say = site.writer(request, person).text
+
+        def action() -> str:
+            name = redeem_coupon(actions, person.tenant, code, by=person.email)
+            site.tell(request, say("The coupon %(name)s is redeemed and comes off your next invoice.", name=name))
+            return "/plan"
+
+        try:
+            return site.once(request, nonce, action)
+        except BadInput as error:
+            if error.field != "code":
+                raise
+            return show(request, person, site.wrong({"code": code}, error, say=say), status=422)
+        except Conflict as error:
+            return show(request, person, site.wrong({"code": code}, BadInput(error.detail, field="code"), say=say), status=409)
 
     @router.get("/change")
     def look(request: Request, tier: str = "") -> Response:

@@ -25,6 +25,8 @@ class FakeLago:
         self.invoices: dict[str, Invoice] = {}
         self.invoice_lines: dict[str, str] = {}
         self.top_ups: set[tuple[str, str]] = set()
+        self.objects: dict[str, list[dict]] = {}
+        self.coupons: list[tuple[str, str]] = []
         self.provider = False
         self.identity = "lago-1"
         self.wallets: dict[str, list[Wallet]] = {}
@@ -243,6 +245,17 @@ class FakeLago:
 
     def apply_coupon(self, external_customer_id: str, coupon_code: str) -> None:
         self.faults.enter("apply_coupon")
+        if not self.has_coupon(external_customer_id, coupon_code):
+            self.coupons.append((external_customer_id, coupon_code))
+        self.faults.leave("apply_coupon")
+
+    def has_coupon(self, external_customer_id: str, coupon_code: str) -> bool:
+        self.faults.enter("has_coupon")
+        return (external_customer_id, coupon_code) in self.coupons
+
+    def list_objects(self, kind: str) -> list[dict]:
+        self.faults.enter(f"list_{kind}")
+        return self.objects.get(kind, [])
 
     def webhook_public_key(self) -> str:
         self.faults.enter("webhook_public_key")

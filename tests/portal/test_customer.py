@@ -270,3 +270,16 @@ def test_export_holds_everything_and_erasing_asks_for_the_name(portal):
     assert erin.submit("erase", confirm="something").status == 422
     page = erin.submit("erase", confirm="Short Lived")
     assert "Short Lived" not in page.text
+
+
+def test_coupon_is_redeemed_once_and_a_wrong_code_is_named(paula, bob):
+    paula.open("/plan")
+    page = paula.submit("coupon", code="no-such-code")
+    assert page.status == 422 and "There is no such coupon." in page.text
+    assert page.form("coupon").fields["code"] == "no-such-code"
+    page = paula.submit("coupon", code=" beta_launch_20 ")
+    assert "Thank you for testing the beta is redeemed" in page.text
+    page = paula.submit("coupon", code="beta_launch_20")
+    assert page.status == 409 and "redeemed already" in page.text
+    assert "Redeemed the coupon Thank you for testing the beta." in paula.open("/events").text
+    assert bob.post("/plan/coupon", code="beta_launch_20", nonce="x").status_code == 403

@@ -93,16 +93,18 @@ class Wallets(LagoCalls):
 
     def apply_coupon(self, external_customer_id: str, coupon_code: str) -> None:
         """Give a customer a coupon, once: one that was ever applied, also a used-up one, is not applied again."""
-        if self._has_coupon(external_customer_id, coupon_code):
+        if self.has_coupon(external_customer_id, coupon_code):
             return
         new = LibraryModels.AppliedCoupon(external_customer_id=checked_id(external_customer_id), coupon_code=coupon_code)
         try:
             self._use_library("apply_coupon", lambda: bool(self._library.applied_coupons.create(new)))
         except UpstreamConflict:
-            if not self._has_coupon(external_customer_id, coupon_code):
+            if not self.has_coupon(external_customer_id, coupon_code):
                 raise
 
-    def _has_coupon(self, external_customer_id: str, coupon_code: str) -> bool:
+    def has_coupon(self, external_customer_id: str, coupon_code: str) -> bool:
+        """Whether it was ever applied to this customer."""
+
         def wanted(record: Any) -> bool | None:
             return (record["external_customer_id"], record["coupon_code"]) == (external_customer_id, coupon_code) or None
 
