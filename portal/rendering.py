@@ -52,6 +52,7 @@ class Frame:
     nav: tuple[NavItem, ...] = ()
     flashes: tuple[Flash, ...] = ()
     acting_as: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Site:
             others=tuple(one for one in person.organizations if one.id != person.tenant) if person and not operator else (),
             nav=tuple(nav),
             flashes=flashes,
+            path=request.url.path,
             acting_as=person.tenant_name if person and person.acting and not operator else "",
         )
 

@@ -223,8 +223,9 @@ def test_files_of_tickets_are_checked(alice):
     assert alice.get(address).content == b"hello"
 
 
-def test_feedback_is_taken(alice, portal):
-    alice.open("/help?about=/plan")
+def test_feedback_is_given_from_any_page_and_says_which(alice, portal):
+    plan = alice.open("/plan")
+    alice.open(next(address for text, address in plan.links if text == "Feedback").partition("#")[0])
     assert "we read every word" in alice.submit("feedback", rating="4", text="Quite fast").text
     assert portal.services.feedback.read()[0].page == "/plan"
     assert alice.post("/help/feedback", rating="9").status_code == 422
