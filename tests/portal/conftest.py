@@ -199,3 +199,22 @@ def charlie(portal):
     person = Person(portal, "Charlie")
     person.become_customer("Other House", tier="free")
     return person
+
+
+@pytest.fixture(scope="session")
+def olga(portal):
+    """An operator: Keycloak's admin gave her the role."""
+    person = Person(portal, "Olga")
+    person.sign_up()
+    ready, identity = portal.stack.ready("keycloak"), portal.services.settings.keycloak
+    with httpx.Client(base_url=identity.url, trust_env=False) as admin:
+        grant = {"grant_type": "client_credentials", "client_id": ready["admin_client_id"], "client_secret": ready["admin_client_secret"]}
+        token = admin.post(f"/realms/{ready.get('admin_realm', identity.realm)}/protocol/openid-connect/token", data=grant).json()
+        admin.headers["Authorization"] = f"Bearer {token['access_token']}"
+        realm = f"/admin/realms/{identity.realm}"
+        user = admin.get(f"{realm}/users", params={"email": person.email, "exact": "true"}).json()[0]
+        role = admin.get(f"{realm}/roles/operator").json()
+        admin.post(f"{realm}/users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
+    again = Person(portal, "Olga", email=person.email)
+    again.sign_in()
+    return again

@@ -15,6 +15,11 @@ PAGES = (
     "/", "/plan", "/plan/cancel", "/usage", "/runs", "/runs/new", "/invoices", "/payment", "/licenses", "/team", "/programs",
     "/programs/first-call", "/events", "/help", "/privacy", "/account", "/status", "/design",
 )  # fmt: skip
+OPERATOR_PAGES = (
+    "/operator", "/operator/rollout", "/operator/codes", "/operator/waiting-list", "/operator/cohorts/pilot", "/operator/drift",
+    "/operator/effects", "/operator/deliveries", "/operator/stranded", "/operator/runs", "/operator/tickets", "/operator/feedback",
+    "/operator/health",
+)  # fmt: skip
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 
@@ -30,10 +35,24 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def signed_in(chromium, portal, alice):
+    yield from _sign_in(chromium, portal, alice)
+
+
+@pytest.fixture(scope="module")
+def operating(chromium, portal, olga, alice, bob):
+    """An operator, with something on most of the lists."""
+    alice.open("/help")
+    alice.submit("ticket", subject="Two seats more", text="How do we get them?", category="question", priority="normal")
+    alice.open("/help?about=/plan")
+    alice.submit("feedback", rating="4", text="Quite fast")
+    yield from _sign_in(chromium, portal, olga)
+
+
+def _sign_in(chromium, portal, person):
     context = chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
     page = context.new_page()
     page.goto(f"{portal.url}/auth/login")
-    page.fill("input[name=username]", alice.email)
+    page.fill("input[name=username]", person.email)
     if not page.locator("input[name=password]").is_visible():
         page.click("[type=submit]")
     page.fill("input[name=password]", PASSWORD)
@@ -45,20 +64,28 @@ def signed_in(chromium, portal, alice):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_serious_accessibility_findings(signed_in, portal, scheme):
+    assert _serious(signed_in, portal, PAGES, scheme) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_operators_have_no_serious_accessibility_findings(operating, portal, alice, scheme):
+    assert _serious(operating, portal, (*OPERATOR_PAGES, f"/operator/tenants/{alice.tenant}"), scheme) == []
+
+
+def _serious(signed_in, portal, paths, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    signed_in.emulate_media(color_scheme=scheme)
     found = []
     with signed_in.context.new_page() as page:
         page.emulate_media(color_scheme=scheme)
-        for path in PAGES:
-            page.goto(portal.url + path)
+        for path in paths:
+            assert page.goto(portal.url + path).status == 200, path
             for violation in _axe(Axe, page):
                 if violation["impact"] in {"serious", "critical"}:
                     found.append(
                         f"{path}: {violation['id']}: {violation['nodes'][0]['target']} {violation['nodes'][0].get('failureSummary', '')[:150]}"
                     )
-    assert found == []
+    return found
 
 
 def _axe(kind, page):
@@ -71,13 +98,22 @@ def _axe(kind, page):
 
 @pytest.mark.parametrize("width", [320, 380, 768, 1920])
 def test_no_page_is_wider_than_the_screen(signed_in, portal, width):
-    signed_in.set_viewport_size({"width": width, "height": 800})
+    assert _wide(signed_in, portal, PAGES, width) == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_page_of_operators_is_wider_than_the_screen(operating, portal, alice, width):
+    assert _wide(operating, portal, (*OPERATOR_PAGES, f"/operator/tenants/{alice.tenant}"), width) == []
+
+
+def _wide(page, portal, paths, width):
+    page.set_viewport_size({"width": width, "height": 800})
     wide = []
-    for path in PAGES:
-        signed_in.goto(portal.url + path)
-        if signed_in.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+    for path in paths:
+        page.goto(portal.url + path)
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wide.append(path)
-    assert wide == []
+    return wide
 
 
 def test_nothing_asks_another_host_or_breaks_the_policy(signed_in, portal):

@@ -2,7 +2,6 @@
 
 import re
 
-import httpx
 import pytest
 
 from glue.errors import NotAllowed
@@ -15,25 +14,6 @@ from tests.portal.conftest import BILLING, Person
 def invited_only(portal, monkeypatch):
     monkeypatch.setattr(portal.services.rollout, "_registration", "invited")
     return portal
-
-
-@pytest.fixture(scope="module")
-def olga(portal):
-    """An operator: Keycloak's admin gave her the role."""
-    person = Person(portal, "Olga")
-    person.sign_up()
-    ready, identity = portal.stack.ready("keycloak"), portal.services.settings.keycloak
-    with httpx.Client(base_url=identity.url, trust_env=False) as admin:
-        grant = {"grant_type": "client_credentials", "client_id": ready["admin_client_id"], "client_secret": ready["admin_client_secret"]}
-        token = admin.post(f"/realms/{ready.get('admin_realm', identity.realm)}/protocol/openid-connect/token", data=grant).json()
-        admin.headers["Authorization"] = f"Bearer {token['access_token']}"
-        realm = f"/admin/realms/{identity.realm}"
-        user = admin.get(f"{realm}/users", params={"email": person.email, "exact": "true"}).json()[0]
-        role = admin.get(f"{realm}/roles/operator").json()
-        admin.post(f"{realm}/users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
-    again = Person(portal, "Olga", email=person.email)
-    again.sign_in()
-    return again
 
 
 def _link(portal, email, path):
