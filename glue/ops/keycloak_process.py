@@ -44,7 +44,9 @@ class Process:
         """Return when the server is healthy *and* the realm answers. Raises Unavailable with the log's own reason."""
         deadline = time.monotonic() + READY_SECONDS
         waiting = [self.management_url + "/health/ready", f"{self.url}/realms/{realm}/.well-known/openid-configuration"]
-        with httpx.Client(timeout=10, trust_env=False) as client:
+        # Each look connects anew: until Keycloak has its port another program may have it for a moment, and a connection
+        # kept alive would go on asking that one.
+        with httpx.Client(timeout=10, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)) as client:
             while waiting:
                 if self.popen.poll() is not None:
                     raise Unavailable(f"Keycloak ended with code {self.popen.returncode}: {self._reason()}", remedy=f"See {self.log_file}.")

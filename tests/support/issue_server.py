@@ -109,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         parts = urlsplit(self.path)
-        self.tracker.log.append(f"{method} {parts.path.split(REPOSITORY)[-1]}")
+        if REPOSITORY in parts.path:  # whoever looks for a server of its own on a port that this one was given asks elsewhere
+            self.tracker.log.append(f"{method} {parts.path.split(REPOSITORY)[-1]}")
         fault = next((one for one in self.tracker.faults if one[0] == method), None)
         if fault:
             self.tracker.faults.remove(fault)
