@@ -17,7 +17,7 @@ from glue.agents.dispatcher import Dispatcher
 from glue.agents.erasing import scrub_agents
 from glue.agents.executors.models import model_executors
 from glue.agents.registry import load_registry
-from glue.catalog.files import Declaration, load, load_cohorts
+from glue.catalog.files import Declaration, load, load_answers, load_cohorts
 from glue.converge.effects import Effects
 from glue.converge.kinds import known_kinds
 from glue.converge.mails import composer
@@ -139,6 +139,10 @@ class Services(Adapters):
             switches=self.switches,
             portal_url=self.settings.public_url,
         )
+
+    @cached_property
+    def ready_answers(self) -> Mapping[str, str]:
+        return load_answers(self.settings.config_dir)
 
     @cached_property
     def terms(self) -> Terms:

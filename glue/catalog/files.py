@@ -39,6 +39,7 @@ def load(folder: Path) -> Declaration:
     for tier in tiers:
         _check_tier(tier, lago)
     load_cohorts(folder, tiers)  # a wrong one is told before anything is applied
+    load_answers(folder)
     realm_file = folder / "keycloak-realm" / "glue-realm.json"
     return Declaration(tiers=tiers, lago=lago, keygen=_mapping(folder / "config" / "keygen.yaml"), realm=_json(realm_file))
 
@@ -61,6 +62,15 @@ def load_cohorts(folder: Path, tiers: Tiers) -> Cohorts:
     """The beta cohorts; there may be none."""
     files = sorted((folder / "config" / "cohorts").glob("*.yaml"))
     return Cohorts(parse_cohort(_mapping(file), tiers, file=_short(file, folder)) for file in files)
+
+
+def load_answers(folder: Path) -> Mapping[str, str]:
+    """Ready answers to tickets, text by title; there may be none."""
+    file = folder / "config" / "answers.yaml"
+    answers = _mapping(file) if file.exists() else {}
+    if not all(isinstance(title, str) and isinstance(text, str) for title, text in answers.items()):
+        raise ConfigInvalid(f"{_short(file, folder)}: titles with texts are expected.", remedy="Put each text in quotes.", file=file.name)
+    return answers
 
 
 def _check_tier(tier: Tier, lago: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:

@@ -105,6 +105,15 @@ class Visitor:
                 return self._go("GET", urljoin(self.page.url, address))
         raise Lost(f"No link {words!r} here", self.page)
 
+    def send(self, method: str, url: str, *, headers: dict[str, str], **sent: Any) -> httpx.Response:
+        """One exchange with this person's cookies, its answer as it is: not followed, no page of it. ``sent`` as httpx takes it."""
+        request = self._client.build_request(method, url, headers=headers, **sent)
+        self._jar.set_cookie_header(request)
+        answer = self._client.send(request)
+        self._jar.extract_cookies(answer)
+        self._client.cookies.clear()
+        return answer
+
     def cookies(self) -> dict[str, str]:
         """All cookies held, by name."""
         return {cookie.name: cookie.value or "" for cookie in self._jar.jar}
@@ -128,14 +137,10 @@ class Visitor:
                 headers["Origin"] = _origin(start)
             try:
                 form = {"data": sent} if method == "POST" else {"params": sent} if sent else {}
-                request = self._client.build_request(method, url, headers=headers, **form)
-                self._jar.set_cookie_header(request)
-                answer = self._client.send(request)
+                answer = self.send(method, url, headers=headers, **form)
             except httpx.ConnectError:
                 self.page = Page(0, url)
                 return self.page
-            self._jar.extract_cookies(answer)
-            self._client.cookies.clear()
             if not answer.has_redirect_location:
                 self.page = read_page(answer)
                 return self.page

@@ -61,6 +61,7 @@ def test_a_good_file_tells_what_it_is_good_for():
         ("-----BEGIN MACHINE FILE-----\n!!\n-----END MACHINE FILE-----", "broken"),
         ("-----BEGIN MACHINE FILE-----\nW10=\n-----END MACHINE FILE-----", "no license file"),
     ],
+    ids=str.split("expired future signer algorithm encrypted machine suspended banned bare kind empty no-base64 no-envelope"),
 )
 def test_a_file_that_proves_nothing_is_refused(text, match):
     with pytest.raises(BadLicenseFile, match=match):

@@ -155,6 +155,7 @@ def test_each_kind_finds_what_it_did(world):
         "one_off_invoice": {
             "customer": tenant, "currency": "USD", "add_on_code": "x", "units": "2", "unit_amount_cents": 5, "description": "d",
         },
+        "apply_coupon": {"customer": tenant, "coupon_code": "c"},
         "top_up_wallet": {"wallet_id": "w", "paid_credits": "1", "granted_credits": "0"},
         "retire_license": {"license_id": world.row(tenant).license_id},
     }  # fmt: skip

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from glue.sandbox.visitor import Page, Visitor, log_in, register
 from glue.settings import load
 from glue.wiring import Services
 from portal import create
+from tests.fakes.chromium import PATH, Chromium, ChromiumVisitor
 
 # A hanging upstream is given up sooner than in production.
 SHORT = {f"GLUE_{name}__TIMEOUT_SECONDS": "3" for name in ("KEYCLOAK", "LAGO", "KEYGEN")}
@@ -40,7 +42,8 @@ class Portal:
 
     stack: Stack
     services: Services
-    visitors: list[Visitor] = field(default_factory=list)
+    chromium: Chromium | None
+    visitors: list[Visitor | ChromiumVisitor] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -49,6 +52,12 @@ class Portal:
     @property
     def mail_url(self) -> str:
         return str(self.stack.ready("mail")["url"])
+
+    def visitor(self, *, scripts: bool) -> Visitor | ChromiumVisitor:
+        """Somebody's browser: Chromium where there is one, else one that knows neither scripts nor style."""
+        made = ChromiumVisitor(self.chromium, scripts=scripts) if self.chromium else Visitor()
+        self.visitors.append(made)
+        return made
 
     def pause(self, name: str) -> None:
         """The upstream hangs: it takes connections and never answers."""
@@ -60,16 +69,15 @@ class Portal:
 
 @dataclass
 class Person:
-    """Somebody with a browser who is a customer, or about to become one."""
+    """Somebody with a browser who is a customer, or about to become one. Charlie's runs no scripts: pages work without."""
 
     portal: Portal
     name: str
-    visitor: Visitor = field(default_factory=Visitor)
     email: str = ""
     tenant: str = ""
 
     def __post_init__(self) -> None:
-        self.portal.visitors.append(self.visitor)
+        self.visitor = self.portal.visitor(scripts=self.name != "Charlie")
         self.email = self.email or f"{self.name.lower()}-{secrets.token_hex(3)}@example.com"
 
     def open(self, path: str) -> Page:
@@ -78,20 +86,16 @@ class Person:
     def submit(self, form: str, **fields: str) -> Page:
         return self.visitor.submit(form, **fields)
 
-    def post(self, path: str, **fields: str) -> httpx.Response:
-        """A form sent by hand, as from our own page, without following where it leads."""
-        headers = {"Origin": self.portal.url, "Sec-Fetch-Site": "same-origin"}
-        request = self.visitor._client.build_request("POST", self.portal.url + path, data=fields, headers=headers)
-        self.visitor._jar.set_cookie_header(request)
-        return self.visitor._client.send(request)
+    def post(
+        self, path: str, *, headers: dict[str, str] | None = None, files: dict[str, Any] | None = None, **fields: str
+    ) -> httpx.Response:
+        """A form sent by hand, as from our own page unless ``headers`` say otherwise, without following where it leads."""
+        ours = {"Origin": self.portal.url, "Sec-Fetch-Site": "same-origin"}
+        return self.visitor.send("POST", self.portal.url + path, headers=headers or ours, data=fields, files=files)
 
     def get(self, path: str) -> httpx.Response:
         """The answer as it is, for headers and downloads."""
-        request = self.visitor._client.build_request("GET", self.portal.url + path, headers={"Sec-Fetch-Site": "none"})
-        self.visitor._jar.set_cookie_header(request)
-        answer = self.visitor._client.send(request)
-        self.visitor._client.cookies.clear()
-        return answer
+        return self.visitor.send("GET", self.portal.url + path, headers={"Sec-Fetch-Site": "none"})
 
     def sign_up(self) -> Page:
         return register(
@@ -147,12 +151,14 @@ def portal(tmp_path_factory):
         thread.start()
         while not all(server.started for server in servers):
             time.sleep(0.02)
-        running = Portal(stack, services)
+        running = Portal(stack, services, Chromium() if PATH else None)
         try:
             yield running
         finally:
             for visitor in running.visitors:
                 visitor.close()
+            if running.chromium:
+                running.chromium.close()
             for server in servers:
                 server.should_exit = True
             thread.join(15)

@@ -1,5 +1,6 @@
 """Every page: it answers, is small, asks no other host, has no inline scripts or styles, and says whose it is."""
 
+import os
 import re
 import time
 
@@ -9,6 +10,11 @@ PAGES = (
     "/", "/plan", "/plan/change?tier=free", "/plan/cancel", "/usage", "/runs", "/runs/new", "/invoices", "/payment", "/licenses", "/team",
     "/programs", "/programs/first-call", "/events", "/events?everything=true", "/help", "/privacy", "/account", "/status", "/design",
 )  # fmt: skip
+
+
+def test_all_tests_of_pages_run_in_one_process(request):
+    """They share a stack: a second one would cost minutes, and would stay unnoticed."""
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@portal")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -75,14 +81,8 @@ def test_static_files_are_kept_for_ever_and_sent_compressed(alice):
 
 
 def test_form_sent_from_another_site_is_refused(alice):
-    request = alice.visitor._client.build_request(
-        "POST",
-        alice.portal.url + "/account",
-        data={"theme": "dark"},
-        headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
-    )
-    alice.visitor._jar.set_cookie_header(request)
-    assert alice.visitor._client.send(request).status_code == 403
+    sent = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    assert alice.post("/account", headers=sent, theme="dark").status_code == 403
 
 
 def test_session_cookie_is_bound_to_the_host_and_out_of_reach_of_scripts(portal):

@@ -36,7 +36,7 @@ class Events(KeycloakCalls):
 
 
 def _parse_admin_event(one: Any) -> IdentityEvent:
-    path = one["resourcePath"]
+    path = one.get("resourcePath", "")  # absent when the realm itself was changed
     organization, user = _ORGANIZATION.match(path), _USER.search(path)
     return IdentityEvent(
         id=one["id"],

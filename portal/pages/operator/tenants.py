@@ -14,7 +14,7 @@ from glue.converge.drift import DriftLine, open_drift
 from glue.converge.tenants import Tenant, get_tenant
 from glue.converge.timeline import TimelineEntry, read_timeline, tell
 from glue.dirty import Dirty
-from glue.errors import GlueError
+from glue.errors import BadInput, GlueError, UpstreamError
 from glue.rules.names import parse_tenant_id
 from glue.rules.standing import Standing
 from glue.wiring import Services
@@ -64,9 +64,8 @@ def routes(site: Site, services: Services) -> APIRouter:
         query = select(Tenant)
         if q:
             like = f"%{q.lower()}%"
-            query = query.where(
-                sa.or_(sa.func.lower(Tenant.display_name).like(like), sa.func.lower(Tenant.email).like(like), col(Tenant.tenant_id) == q)
-            )
+            named = [sa.func.lower(Tenant.display_name).like(like), sa.func.lower(Tenant.email).like(like)]
+            query = query.where(sa.or_(*named, col(Tenant.tenant_id).in_([q, *_tenants_of(services, q)])))
         if standing in set(Standing):
             query = query.where(Tenant.standing == standing)
         with database.read(SCOPE) as session:
@@ -83,6 +82,9 @@ def routes(site: Site, services: Services) -> APIRouter:
 
     @router.get("/tenants/{tenant}")
     def tenant_page(request: Request, tenant: str) -> Response:
+        return show_tenant(request, tenant, site.new_form())
+
+    def show_tenant(request: Request, tenant: str, form: FormState, *, status: int = 200) -> Response:
         person = site.people.get_operator(request)
         tenant_id = parse_tenant_id(tenant)
         with database.read(tenant_id) as session:
@@ -90,8 +92,10 @@ def routes(site: Site, services: Services) -> APIRouter:
             drift, timeline = tuple(open_drift(session, tenant=tenant_id)), tuple(read_timeline(session, tenant_id, limit=40))
         with database.read(SCOPE) as session:
             dirty = session.get(Dirty, tenant_id)
-        context = TenantPage(row, _columns(services, row), drift, timeline, dirty, site.new_form())
-        return show(site, request, person, "operator_tenant", context, row.display_name or tenant, "tenants")
+        context = TenantPage(row, _columns(services, row), drift, timeline, dirty, form)
+        page = show(site, request, person, "operator_tenant", context, row.display_name or tenant, "tenants")
+        page.status_code = status
+        return page
 
     @router.post("/tenants/{tenant}/look")
     def look_now(request: Request, tenant: str) -> Response:
@@ -104,7 +108,10 @@ def routes(site: Site, services: Services) -> APIRouter:
     @router.post("/tenants/{tenant}/block")
     def block(request: Request, tenant: str, reason: Annotated[str, Form()] = "") -> Response:
         person = site.people.get_operator(request)
-        privacy.block(services.actions, parse_tenant_id(tenant), reason=reason, by=person.email)
+        try:
+            privacy.block(services.actions, parse_tenant_id(tenant), reason=reason, by=person.email)
+        except BadInput as error:
+            return show_tenant(request, tenant, site.wrong({"reason": reason}, error, say=site.writer(request, person).text), status=422)
         return RedirectResponse(f"/operator/tenants/{tenant}", 303)
 
     @router.post("/tenants/{tenant}/unblock")
@@ -138,6 +145,17 @@ def routes(site: Site, services: Services) -> APIRouter:
         return RedirectResponse("/operator", 303)
 
     return router
+
+
+def _tenants_of(services: Services, email: str) -> tuple[str, ...]:
+    """Whose member a person with this address is; nobody's as long as Keycloak does not answer."""
+    if "@" not in email:
+        return ()
+    try:
+        person = services.keycloak.find_user_by_email(email.strip())
+        return services.keycloak.organizations_of(person.id) if person else ()
+    except UpstreamError:
+        return ()
 
 
 def _columns(services: Services, row: Tenant) -> tuple[Column, ...]:

@@ -21,11 +21,6 @@ from portal.people import Person
 from portal.rendering import FormState
 from portal.site import Site
 
-CANNED = (
-    ("Thank you", "Thank you for writing. We are looking into this and will answer within the time of your plan."),
-    ("More details", "To find the cause we need the exact time, the page or command, and what you expected to happen instead."),
-    ("Solved", "This works again. Please tell us if you see it once more."),
-)
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
@@ -47,7 +42,7 @@ class TicketPage:
     view: TicketView
     name: str
     states: tuple[str, ...]
-    answers: tuple[tuple[str, str], ...]
+    answers: Mapping[str, str]
     form: FormState
     issue: IssueLink | None
     can_report: bool
@@ -88,14 +83,16 @@ def routes(site: Site, services: Services) -> APIRouter:
         with database.read(SCOPE) as session:
             name = names_of(session, [TenantId(view.ticket.tenant_id)]).get(view.ticket.tenant_id, "")
         issue = services.issue_links.of(ticket) if linked else None
-        context = TicketPage(view, name, tuple(State), CANNED, form, issue, linked and issue is None)
+        context = TicketPage(view, name, tuple(State), services.ready_answers, form, issue, linked and issue is None)
         page = show(site, request, person, "operator_ticket", context, view.ticket.subject, "tickets")
         page.status_code = status
         return page
 
     @router.get("/tickets/{ticket}")
-    def ticket_page(request: Request, ticket: str) -> Response:
-        return show_ticket(request, site.people.get_operator(request), ticket, site.new_form())
+    def ticket_page(request: Request, ticket: str, answer: str = "") -> Response:
+        """``answer``: the title of a ready answer to begin with."""
+        form = site.new_form(text=services.ready_answers.get(answer, ""))
+        return show_ticket(request, site.people.get_operator(request), ticket, form)
 
     @router.post("/tickets/{ticket}/reply")
     def reply(request: Request, ticket: str, text: Annotated[str, Form()] = "", nonce: Annotated[str, Form()] = "") -> Response:

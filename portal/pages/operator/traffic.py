@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from glue.actions.stranded import bill_stranded, price_stranded
 from glue.converge.effects import Effect
 from glue.doors.deliveries import Delivery
-from glue.errors import BadInput
+from glue.errors import BadInput, Conflict
 from glue.meter.flush import Stranded
 from glue.rules.names import TenantId
 from glue.wiring import Services
 from portal.pages.operator.shared import PAGE, SCOPE, Pager, names_of, open_pager, pager_of, show
+from portal.rendering import FormState
 from portal.site import Site
 
 
@@ -39,6 +40,7 @@ class StrandedRow:
     """``most`` is the most it can be worth, in the customer's currency."""
 
     item: Stranded
+    name: str
     most: Decimal
 
 
@@ -46,6 +48,7 @@ class StrandedRow:
 class StrandedPage:
     rows: tuple[StrandedRow, ...]
     pager: Pager
+    form: FormState
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -92,32 +95,42 @@ def routes(site: Site, services: Services) -> APIRouter:
 
     @router.get("/stranded")
     def stranded(request: Request, offset: int = 0) -> Response:
+        return show_stranded(request, offset, site.new_form())
+
+    def show_stranded(request: Request, offset: int, form: FormState, *, status: int = 200) -> Response:
         person = site.people.get_operator(request)
         found = services.meter.flush.stranded()
-        start = max(offset, 0)
+        shown = found[max(offset, 0) :][:PAGE]
+        with database.read(SCOPE) as session:
+            names = names_of(session, [TenantId(item.tenant) for item in shown])
         rows = tuple(
-            StrandedRow(item, Decimal(price_stranded(services.actions, item, services.unit_prices)) / 100)
-            for item in found[start : start + PAGE]
+            StrandedRow(
+                item, names.get(item.tenant, item.tenant), Decimal(price_stranded(services.actions, item, services.unit_prices)) / 100
+            )
+            for item in shown
         )
-        return show(
-            site,
-            request,
-            person,
-            "operator_stranded",
-            StrandedPage(rows, pager_of("/operator/stranded", offset, len(found))),
-            "Stranded usage",
-            "stranded",
-        )
+        context = StrandedPage(rows, pager_of("/operator/stranded", offset, len(found)), form)
+        page = show(site, request, person, "operator_stranded", context, "Stranded usage", "stranded")
+        page.status_code = status
+        return page
 
     @router.post("/stranded/bill")
     def bill(request: Request, fold: Annotated[str, Form()] = "", amount: Annotated[str, Form()] = "") -> Response:
         """Bill it once with what the operator decided, 0 waives it."""
         person = site.people.get_operator(request)
         try:
-            cents = int((Decimal(amount.strip().replace(",", ".")) * 100).to_integral_value())
-        except ArithmeticError as error:
-            raise BadInput("This is not an amount.", field="amount", expected="for example 12.50") from error
-        bill_stranded(services.actions, services.meter.flush, fold, cents=cents, by=person.email)
+            bill_stranded(services.actions, services.meter.flush, fold, cents=_cents(amount), by=person.email)
+        except (BadInput, Conflict) as error:
+            say = site.writer(request, person).text
+            form = FormState(values={fold: amount}, problems={fold: say(error.detail)})
+            return show_stranded(request, 0, form, status=409 if isinstance(error, Conflict) else 422)
         return RedirectResponse("/operator/stranded", 303)
 
     return router
+
+
+def _cents(amount: str) -> int:
+    try:
+        return int((Decimal(amount.strip().replace(",", ".")) * 100).to_integral_value())
+    except ArithmeticError as error:
+        raise BadInput("This is not an amount.", field="amount", expected="for example 12.50") from error
