@@ -39,10 +39,11 @@ class Team:
 
 @dataclass(frozen=True)
 class Money:
-    """Subscription rows of all times and invoices, newest first."""
+    """Subscription rows of all times and invoices, newest first. ``by_card``: the customer is linked to a payment provider."""
 
     subscriptions: tuple[Subscription, ...]
     invoices: tuple[Invoice, ...]
+    by_card: bool
 
     @property
     def active(self) -> Subscription | None:
@@ -75,9 +76,12 @@ class Known:
 
     def money(self, tenant: TenantId, *, fresh_seconds: float = 0) -> Look[Money]:
         lago = self._actions.systems.lago
-        return self.look(
-            tenant, "lago", "money", lambda: Money(lago.subscriptions_of(tenant), lago.invoices_of(tenant)), fresh_seconds=fresh_seconds
-        )
+
+        def read() -> Money:
+            customer = lago.find_customer(tenant)
+            return Money(lago.subscriptions_of(tenant), lago.invoices_of(tenant), bool(customer and customer.payment_provider))
+
+        return self.look(tenant, "lago", "money", read, fresh_seconds=fresh_seconds)
 
     def standing(self, tenant: TenantId, *, fresh_seconds: float = 0) -> StandingFacts:
         """How the tenant stands, with trial and grace ends while Lago can be (or could be) read."""

@@ -67,7 +67,7 @@ class InvoicePage:
 
 def routes(site: Site, services: Services) -> APIRouter:
     router = APIRouter(prefix="/invoices")
-    lago, by_invoice = services.lago, not services.settings.lago.payment_provider_code
+    lago = services.lago
 
     def own(tenant: TenantId, lago_id: str) -> Invoice:
         invoice = lago.get_invoice(lago_id)
@@ -94,12 +94,14 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get(request)
         person.must_see(Role.BILLING)
         invoice = own(person.tenant, lago_id)
+        money = site.known.money(person.tenant, fresh_seconds=5).value
+        by_card = bool(money and money.by_card)
         cards = price_cards(services.tiers, services.plan_prices(), currency=invoice.currency)
         context = InvoicePage(
             invoice=invoice,
             lines=tuple(_explain(services, person.tenant, line, cards) for line in invoice.lines),
-            payable=invoice.is_open and person.may(Role.BILLING) and not by_invoice,
-            by_invoice=by_invoice,
+            payable=invoice.is_open and person.may(Role.BILLING) and by_card,
+            by_invoice=not by_card,
             support_address=services.settings.support_address,
         )
         return site.page(request, "invoice", context, title="Invoice", person=person, current="invoices")

@@ -18,10 +18,10 @@ from portal.site import FormText, Site
 
 @dataclass(frozen=True)
 class PaymentPage:
-    """``debt`` is the oldest open invoice; ``grace_ends_at`` when everything stops without payment."""
+    """``debts`` are the open invoices, oldest first; ``grace_ends_at`` is when everything stops without payment."""
 
     by_invoice: bool
-    debt: Invoice | None
+    debts: tuple[Invoice, ...]
     failed: bool
     overdue: bool
     grace_ends_at: datetime | None
@@ -34,16 +34,14 @@ class PaymentPage:
 
 def routes(site: Site, services: Services) -> APIRouter:
     router = APIRouter(prefix="/payment")
-    by_invoice = not services.settings.lago.payment_provider_code
 
     def show(request: Request, person: Person, form: FormState, *, status: int = 200) -> Response:
         look, facts = site.known.money(person.tenant), site.known.standing(person.tenant, fresh_seconds=5)
-        debts = [row for row in look.value.invoices if row.is_open] if look.value else []
-        debt = min(debts, key=lambda row: row.payment_due_date, default=None)
+        debts = sorted((row for row in look.value.invoices if row.is_open), key=lambda row: row.payment_due_date) if look.value else []
         context = PaymentPage(
-            by_invoice=by_invoice,
-            debt=debt,
-            failed=debt is not None and debt.payment_status == "failed",
+            by_invoice=not (look.value and look.value.by_card),
+            debts=tuple(debts),
+            failed=any(row.payment_status == "failed" for row in debts),
             overdue=facts.standing == "past_due",
             grace_ends_at=facts.grace_ends_at,
             suspended=facts.standing == "suspended",

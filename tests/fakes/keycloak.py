@@ -74,10 +74,6 @@ class FakeKeycloak:
         self.faults.enter("list_members")
         return tuple(self.members[organization_id].values())
 
-    def organizations_of(self, user_id: str) -> tuple[str, ...]:
-        self.faults.enter("list_members")
-        return tuple(one.alias for one in self.organizations.values() if user_id in self.members[one.id])
-
     def add_member(self, organization_id: str, user_id: str, *, managed: bool = False) -> None:
         self.faults.enter("add_member")
         if user_id not in self.users:

@@ -178,12 +178,6 @@ class KeycloakContract:
 
     # --- people
 
-    def test_organizations_of_a_person_are_told(self, keycloak: Keycloak, acme: Organization, make_person: Callable[..., str]) -> None:
-        ada = make_person(f"ada@{acme.alias}.test")
-        assert keycloak.organizations_of(ada) == ()
-        keycloak.add_member(acme.id, ada)
-        assert keycloak.organizations_of(ada) == (acme.alias,)
-
     def test_person_is_found_by_id_and_exact_address(self, keycloak: Keycloak, acme: Organization, make_person: Callable[..., str]) -> None:
         email = f"ada@{acme.alias}.test"
         ada = make_person(email)

@@ -22,11 +22,6 @@ class Organizations(KeycloakCalls):
         except UpstreamNotFound:
             return None
 
-    def organizations_of(self, user_id: str) -> tuple[str, ...]:
-        """The aliases of the organizations that a person is a member of."""
-        path = f"organizations/members/{checked_id(user_id)}/organizations"
-        return self._get("organizations_of", path, lambda found: tuple(one["alias"] for one in found))
-
     def list_organizations(self, *, first: int = 0, limit: int = 1000) -> list[Organization]:
         """Ordered by name, attributes included. Ask page by page: all of ten thousand at once take minutes."""
         query = {"first": first, "max": limit, "briefRepresentation": "false"}

@@ -153,7 +153,7 @@ def _tenants_of(services: Services, email: str) -> tuple[str, ...]:
         return ()
     try:
         person = services.keycloak.find_user_by_email(email.strip())
-        return services.keycloak.organizations_of(person.id) if person else ()
+        return tuple(one.alias for one in services.keycloak.organizations_of_user(person.id)) if person else ()
     except UpstreamError:
         return ()
 

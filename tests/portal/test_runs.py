@@ -1,0 +1,101 @@
+"""A run is steered from its page: more is approved at the cap, it is paused, canceled, and a failed step is done again."""
+
+import re
+import threading
+import time
+
+import pytest
+
+from glue.agents.executors import StepUnusable
+from tests.agents.dispatching.workers import ScriptedWorker
+from tests.portal.conftest import Person
+
+WISH = "Write a short lesson about fractions with a quiz for beginners"  # two steps
+
+
+@pytest.fixture(scope="module")
+def rita(portal):
+    person = Person(portal, "Rita")
+    person.become_customer("Running Readers")
+    return person
+
+
+@pytest.fixture
+def put(portal, monkeypatch):
+    """Put a worker of the test's in place of every agent's model."""
+
+    def put(worker):
+        monkeypatch.setattr(portal.services.dispatcher, "_offline", worker)
+        return worker
+
+    return put
+
+
+def start(person):
+    person.open("/runs/new")
+    person.submit("ask", text=WISH)
+    return person.submit("accept").url
+
+
+def wait_for(person, url, state):
+    deadline = time.monotonic() + 30
+    while f'data-run-state="{state}"' not in (page := person.visitor.open(url)).html:
+        assert time.monotonic() < deadline, page.text
+        time.sleep(0.2)
+    return page
+
+
+def test_at_the_cap_it_asks_for_more_and_goes_on_when_approved(rita, put):
+    worker = put(ScriptedWorker(tokens=90_000))
+    run = start(rita)
+    page = wait_for(rita, run, "waiting_approval")
+    assert "The work needs more than its cap." in page.text
+    worker.tokens = 1000
+    rita.submit("approve")
+    page = wait_for(rita, run, "completed")
+    assert not any(form.id in {"approve", "pause", "cancel"} for form in page.forms)
+
+
+def test_it_is_paused_and_goes_on(rita, put):
+    gate = threading.Event()
+    worker = put(ScriptedWorker(gate=gate))
+    run = start(rita)
+    assert worker.started.wait(20)
+    rita.visitor.open(run)
+    rita.submit("pause")
+    gate.set()
+    wait_for(rita, run, "paused")
+    rita.submit("resume")
+    wait_for(rita, run, "completed")
+
+
+def test_a_canceled_run_costs_only_what_was_done(rita, put, portal):
+    gate = threading.Event()
+    worker = put(ScriptedWorker(gate=gate))
+    run = start(rita)
+    assert worker.started.wait(20)
+    rita.visitor.open(run)
+    before = portal.services.meter.usage_of(rita.tenant)["meters"]["agent_credits"]
+    rita.submit("cancel")
+    gate.set()
+    page = wait_for(rita, run, "canceled")
+    after = portal.services.meter.usage_of(rita.tenant)["meters"]["agent_credits"]
+    assert int(before["held"]) > 0 and int(after["held"]) == 0
+    assert int(after["used"]) - int(before["used"]) == int(re.search(r'data-cost="(\d+)"', page.html)[1])
+    assert worker.calls == worker.calls[:1]
+
+
+def test_a_failed_step_says_why_and_is_done_again(rita, put):
+    class Once(ScriptedWorker):
+        def perform(self, work, **options):
+            if not self.calls:
+                self.calls.append(work.step.name)
+                raise StepUnusable("Nonsense came back.", model="scripted:1", tokens=1, metered_tokens=1)
+            return super().perform(work, **options)
+
+    put(Once())
+    run = start(rita)
+    page = wait_for(rita, run, "failed")
+    assert "Nonsense came back." in page.text
+    rita.submit("retry-1")
+    wait_for(rita, run, "completed")
