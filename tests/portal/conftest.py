@@ -125,7 +125,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("moves_clock") is not None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory):
     with Stack(tmp_path_factory.mktemp("portal"), Path(__file__).parents[2]) as stack:
         stack.start(identity="sandbox", serve=False)
@@ -165,7 +165,7 @@ def portal(tmp_path_factory):
             services.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def alice(portal):
     """The admin of Kestrel Learning, on pro."""
     person = Person(portal, "Alice")
@@ -174,7 +174,7 @@ def alice(portal):
     return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bob(portal, alice):
     """A member of Alice's team."""
     person = Person(portal, "Bob")
@@ -191,7 +191,7 @@ def bob(portal, alice):
     return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def paula(portal):
     """A customer on team, who pays from the first day."""
     person = Person(portal, "Paula")
@@ -199,7 +199,7 @@ def paula(portal):
     return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def charlie(portal):
     """Another customer, who must see nothing of Alice's."""
     person = Person(portal, "Charlie")
@@ -207,7 +207,7 @@ def charlie(portal):
     return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def olga(portal):
     """An operator: Keycloak's admin gave her the role."""
     person = Person(portal, "Olga")

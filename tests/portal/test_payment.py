@@ -1,6 +1,6 @@
 """Paying by card: a card that declines, the days of grace, the suspension, and how paying ends them. Moves the clock."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import httpx
 import pytest
@@ -30,6 +30,11 @@ def look(portal, person):
     assert portal.services.actions.wait_until_settled(person.tenant, seconds=30)
 
 
+def days_after_due(portal, person, days):
+    oldest = min(row.payment_due_date for row in portal.services.lago.invoices_of(person.tenant) if row.is_open)
+    return datetime.combine(oldest, time(12), UTC) + timedelta(days=days)
+
+
 def pay(person):
     """Press the first Pay."""
     return person.open(next(address for text, address in person.visitor.page.links if text == "Pay"))
@@ -49,12 +54,12 @@ def test_declined_card_leads_over_grace_to_suspension_and_paying_ends_it(portal,
     pay(nina)
     assert "failed" in nina.visitor.submit(button="Decline").text
 
-    go_to(portal, portal.services.clock.now() + timedelta(days=31))
+    go_to(portal, days_after_due(portal, nina, 2))
     look(portal, nina)
     assert "Everything stays usable until" in nina.open("/payment").text
     assert portal.services.meter.check(nina.tenant, "api_calls")["allowed"]
 
-    go_to(portal, portal.services.clock.now() + timedelta(days=22))
+    go_to(portal, days_after_due(portal, nina, 23))
     look(portal, nina)
     page = nina.open("/payment")
     assert "Everything is suspended" in page.text
