@@ -78,8 +78,9 @@ WAIT = Placement()
 def place(fold_period: str, latest_at: datetime, *, now: datetime, snapshot: Snapshot | None) -> Placement:
     """The time to bill usage with whose latest fact is of ``latest_at``.
 
-    In its own period as long as that is open, else at the first moment of the open one that is surely billed: after the
-    gap, not before the row's start, and by a snapshot that was confirmed after the gap, since the row may have changed in it.
+    In its own period as long as that is open, else at the first moment of the open one that is surely billed: for a row
+    older than the period after the gap, by a snapshot confirmed after the gap, since the row may have changed in it; for a
+    row that began in the period (a new customer's, an upgrade's) from its start.
     """
     if snapshot is None:
         return WAIT
@@ -92,15 +93,18 @@ def place(fold_period: str, latest_at: datetime, *, now: datetime, snapshot: Sna
     start = midnight(day)
     if fold_period and fold_period < day.isoformat() and now < start + STILL_TAKEN and period.subscription_started_at <= latest_at < start:
         return Placement(latest_at)
-    if now < start + GAP or snapshot.confirmed_at < start + GAP_SURELY_OVER:
-        return WAIT
-    if period.downgrade_waiting and now < start + SWAP_PATIENCE:
-        return WAIT
+    if period.subscription_started_at < start:  # a row that began since then has no invoice of an earlier period to wait for
+        if now < start + GAP or snapshot.confirmed_at < start + GAP_SURELY_OVER:
+            return WAIT
+        if period.downgrade_waiting and now < start + SWAP_PATIENCE:
+            return WAIT
     return Placement(max(latest_at, open_from(period, now)))
 
 
 def open_from(period: Period, now: datetime) -> datetime:
     """The first moment of the open period that is surely billed with it."""
-    row_start = period.subscription_started_at
+    row_start, start = period.subscription_started_at, midnight(quota_day(period, now))
+    if row_start < start:
+        return start + GAP
     whole = row_start.replace(microsecond=0)
-    return max(midnight(quota_day(period, now)) + GAP, whole if whole == row_start else whole + timedelta(seconds=1))
+    return whole if whole == row_start else whole + timedelta(seconds=1)

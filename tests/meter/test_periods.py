@@ -89,6 +89,14 @@ def test_a_waiting_downgrade_holds_usage_until_its_row_is_there_or_an_hour_has_p
     assert place("2026-12-01", FIRST, now=at("2026-12-01T00:12:00"), snapshot=swapped).at == at("2026-12-01T00:10:03")
 
 
+def test_a_customer_who_began_minutes_after_midnight_is_metered_at_once():
+    began = at("2026-12-01T00:01:57.3")
+    new = replace(DECEMBER, started_at=began, subscription_started_at=began, downgrade_waiting=True)
+    now = at("2026-12-01T00:02:01")
+    assert place("2026-12-01", now, now=now, snapshot=seen(new, "2026-12-01T00:01:59")).at == now
+    assert place("2026-12-01", began, now=now, snapshot=seen(new, "2026-12-01T00:01:59")).at == at("2026-12-01T00:01:58")
+
+
 def test_late_usage_moves_into_the_open_period_and_never_before_the_row():
     upgraded = replace(
         NOVEMBER, started_at=at("2026-11-15T10:00:00"), subscription_started_at=at("2026-11-15T10:00:00.117"), quota_from=date(2026, 11, 1)
