@@ -1,10 +1,9 @@
-"""A real Keycloak and a mail sink for tests, one of each for all workers of a run.
+"""A real Keycloak and a mail sink for tests, one of each: tests marked ``keycloak`` run on one worker.
 
-``keycloak`` are the server's facts (`glue.ops.keycloak_server.Running`), ``keycloak_mail_url`` the sink its mails go to. Whoever
-needs them first starts them, whoever is done last stops them. Where Keycloak cannot be had the tests are skipped, and say why.
+``keycloak`` are the server's facts (`glue.ops.keycloak_server.Running`), ``keycloak_mail_url`` the sink its mails go to.
+Where Keycloak cannot be had the tests are skipped, and say why.
 """
 
-import fcntl
 import json
 import os
 import selectors
@@ -13,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,13 @@ ROOT = Path(__file__).parents[1]
 READY_SECONDS, STOP_SECONDS = 240, 30
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("keycloak"):
+            item.add_marker(pytest.mark.xdist_group("keycloak"))
+
+
 @pytest.fixture(scope="session")
 def keycloak_installed() -> Path:
     """Keycloak in the cache of this machine; fetched now unless it is there."""
@@ -38,22 +43,15 @@ def keycloak_installed() -> Path:
 
 
 @pytest.fixture(scope="session")
-def keycloak_and_mail(keycloak_installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    with _locked(shared) as state:
-        if not state.get("users"):
-            mail = _started(["sandbox", "mail"], {})
-            values = {"GLUE_MAIL__HOST": mail["smtp_host"], "GLUE_MAIL__PORT": str(mail["smtp_port"]), "GLUE_MAIL__STARTTLS": "false"}
-            state |= {"mail": mail, "keycloak": _started(["keycloak", "start", "--realm-folder", str(ROOT / "keycloak-realm")], values)}
-        state["users"] = state.get("users", 0) + 1
-        facts = dict(state)
-    yield facts
-    with _locked(shared) as state:
-        state["users"] -= 1
-        if not state["users"]:
-            _stop(state["keycloak"].pop("starter"))
-            _stop(state["mail"].pop("starter"))
+def keycloak_and_mail(keycloak_installed: Path) -> Iterator[dict[str, Any]]:
+    mail = _started(["sandbox", "mail"], {})
+    values = {"GLUE_MAIL__HOST": mail["smtp_host"], "GLUE_MAIL__PORT": str(mail["smtp_port"]), "GLUE_MAIL__STARTTLS": "false"}
+    try:
+        server = _started(["keycloak", "start", "--realm-folder", str(ROOT / "keycloak-realm")], values)
+        yield {"mail": mail, "keycloak": server}
+        _stop(server["starter"])
+    finally:
+        _stop(mail["starter"])
 
 
 @pytest.fixture(scope="session")
@@ -73,19 +71,6 @@ def keycloak_settings(keycloak_and_mail: dict[str, Any]) -> KeycloakSettings:
     return KeycloakSettings.model_validate({name: keycloak_and_mail["keycloak"][name] for name in names})
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the workers know together, for one of them at a time."""
-    with (folder / "keycloak.json").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        state = json.loads(file.read() or "{}")
-        yield state
-        file.seek(0)
-        file.truncate()
-        json.dump(state, file)
-
-
 def _started(words: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Run a ``glue`` command that stays; what it says about itself, and its process id as ``starter``."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith("GLUE_")}
@@ -99,7 +84,7 @@ def _started(words: list[str], environment: dict[str, str]) -> dict[str, Any]:
     if not line:
         process.terminate()
         pytest.fail(f"glue {' '.join(words)} did not start: code {process.wait(STOP_SECONDS)}")
-    process.returncode = 0  # stopped by whichever worker is last, not through this object
+    process.returncode = 0  # stopped by its process id, not through this object
     return json.loads(line) | {"starter": process.pid}
 
 

@@ -74,6 +74,15 @@ def completed(realm: RealmFile, given: Values) -> dict[str, str]:
     return values
 
 
+def for_this_start(realm: RealmFile, before: Imported, given: Values, *, copied: bool) -> Imported:
+    """What a database must stand for now: as ``before``, with the values given to this start.
+
+    A database just ``copied`` from the prepared one keeps its secrets only: its addresses are of whoever prepared it.
+    """
+    kept = {name: value for name, value in before.values.items() if name.endswith("_SECRET") or not copied}
+    return Imported(completed(realm, kept | dict(given)), before.admin_secret)
+
+
 def class_archive() -> Path:
     """Where the archive of loaded classes for this Keycloak and this Java belongs (Java 25 and newer can use one)."""
     java = installed.get_java()

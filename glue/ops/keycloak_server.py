@@ -20,7 +20,7 @@ import httpx
 
 from glue.errors import Unavailable, UpstreamRefused
 from glue.ops import keycloak_install as installed
-from glue.ops.keycloak_prepared import ADMIN_CLIENT_ID, Imported, class_archive_options, completed, prepare
+from glue.ops.keycloak_prepared import ADMIN_CLIENT_ID, Imported, class_archive_options, for_this_start, prepare
 from glue.ops.keycloak_process import Process, launch, lay_out
 from glue.ops.keycloak_realm import Changes, expand, read_realm
 
@@ -94,7 +94,7 @@ def start(
     process: Process | None = None
     try:
         lay_out(place, themes=realm_folder / "themes")
-        if not (place / "imported.json").exists():
+        if copied := not (place / "imported.json").exists():
             prepared = prepare(realm_folder, given, report=report)
             shutil.copytree(prepared / "h2", place / "data" / "h2", dirs_exist_ok=True)
             shutil.copy(prepared / "imported.json", place)
@@ -102,7 +102,7 @@ def start(
             report("Starting", 0, 0)
         process = _launch_ready(place, realm.name, port, management_port)
         before = Imported.load(place)
-        now = Imported(completed(realm, before.values | given), before.admin_secret)
+        now = for_this_start(realm, before, given, copied=copied)
         if changes := realm.changes(before.values, now.values):
             _write(process.url, realm.name, changes, admin_secret=now.admin_secret)
         now.save(place)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from glue.errors import ConfigInvalid
-from glue.ops.keycloak_prepared import completed
+from glue.ops.keycloak_prepared import Imported, completed, for_this_start
 from glue.ops.keycloak_realm import expand, read_realm
 from glue.settings import known_names
 
@@ -107,6 +107,16 @@ def test_prepared_database_is_named_by_the_file_and_by_what_cannot_be_changed_la
     assert realm.digest({"GLUE_A": "1", "GLUE_B": "1"}) != realm.digest({"GLUE_A": "1", "GLUE_B": "2"})
     with pytest.raises(ConfigInvalid, match="GLUE_A, GLUE_B"):
         completed(realm, {})
+
+
+def test_copied_database_keeps_secrets_and_not_the_addresses_of_whoever_prepared_it():
+    theirs = Imported(completed(REALM, {"GLUE_PUBLIC_URL": "http://localhost:1", "GLUE_MAIL__HOST": "smtp.example.test"}), "admin")
+    copied = for_this_start(REALM, theirs, {"GLUE_KEYCLOAK__API_CLIENT_SECRET": "given"}, copied=True)
+    assert copied.values["GLUE_PUBLIC_URL"] == "http://localhost:8300"
+    assert copied.values["GLUE_MAIL__HOST"] == "127.0.0.1"
+    assert copied.values["GLUE_KEYCLOAK__API_CLIENT_SECRET"] == "given"
+    assert copied.values["GLUE_KEYCLOAK__PORTAL_CLIENT_SECRET"] == theirs.values["GLUE_KEYCLOAK__PORTAL_CLIENT_SECRET"]
+    assert for_this_start(REALM, theirs, {}, copied=False) == theirs, "a home of one's own goes on as it was"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"realm": 1}'])

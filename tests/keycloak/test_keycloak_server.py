@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -21,7 +20,7 @@ from glue.ops.keycloak_server import Running, start
 
 ROOT = Path(__file__).parents[2]
 REALM_FOLDER = ROOT / "keycloak-realm"
-pytestmark = [pytest.mark.keycloak, pytest.mark.timeout(400), pytest.mark.usefixtures("keycloak_installed")]
+pytestmark = [pytest.mark.keycloak, pytest.mark.timeout(600), pytest.mark.usefixtures("keycloak_installed")]
 
 
 def token_of(server: Running) -> dict:
@@ -34,31 +33,58 @@ def organizations(server: Running) -> httpx.Client:
     return httpx.Client(base_url=f"{server.url}/admin/realms/glue/organizations", headers=headers)
 
 
+@pytest.fixture(scope="module")
+def prepared(keycloak_installed):
+    """The realm is imported and Java's classes are archived: once a machine, it takes a minute."""
+    result = CliRunner().invoke(app, ["prepare", "--realm-folder", str(REALM_FOLDER)])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def own(prepared, tmp_path_factory):
+    """A server beside ``keycloak``, in a home of its own, with a secret of its own."""
+    values = {"GLUE_KEYCLOAK__SERVICE_CLIENT_SECRET": "service-secret-1", "GLUE_PUBLIC_URL": "http://localhost:1"}
+    with start(realm_folder=REALM_FOLDER, values=values, home=tmp_path_factory.mktemp("home") / "0") as server:
+        yield server
+
+
 @pytest.mark.slow
-def test_two_at_once_do_not_meet_and_a_home_keeps_its_data(tmp_path):
-    with ThreadPoolExecutor(2) as pool:
-        values = [
-            {"GLUE_KEYCLOAK__SERVICE_CLIENT_SECRET": f"service-secret-{n}", "GLUE_PUBLIC_URL": f"http://localhost:{n}"} for n in (1, 2)
-        ]
-        first, second = pool.map(lambda n: start(realm_folder=REALM_FOLDER, values=values[n], home=tmp_path / str(n)), (0, 1))
-    with first, second:
-        assert (first.service_client_secret, second.service_client_secret) == ("service-secret-1", "service-secret-2")
-        with organizations(first) as ours, organizations(second) as theirs:
-            assert ours.post("", json={"name": "Acme", "alias": "acme"}).status_code == 201
-            assert theirs.get("").json() == []
-        foreign = httpx.post(
-            f"{second.issuer}/protocol/openid-connect/token",
-            data={"grant_type": "client_credentials", "client_id": "glue-service", "client_secret": "service-secret-1"},
-        )
-        assert foreign.status_code == 401
-        with pytest.raises(Unavailable, match="may be already in use"):
-            start(realm_folder=REALM_FOLDER, home=tmp_path / "0")
-    assert first.process is not None
-    assert first.process.popen.poll() is not None
-    with start(realm_folder=REALM_FOLDER, home=tmp_path / "0") as again, organizations(again) as ours:
+def test_two_at_once_do_not_meet(own, keycloak):
+    assert own.service_client_secret == "service-secret-1" != keycloak.service_client_secret
+    with organizations(own) as ours, organizations(keycloak) as theirs:
+        assert ours.post("", json={"name": "Acme", "alias": "acme"}).status_code == 201
+        assert "acme" not in [row["alias"] for row in theirs.get("").json()]
+    foreign = httpx.post(
+        f"{keycloak.issuer}/protocol/openid-connect/token",
+        data={"grant_type": "client_credentials", "client_id": "glue-service", "client_secret": "service-secret-1"},
+    )
+    assert foreign.status_code == 401
+
+
+@pytest.mark.slow
+def test_prepared_start_uses_the_archive_of_classes(own):
+    assert class_archive().stat().st_size > 50_000_000
+    if Path("/proc/self").exists():
+        assert f"AOTCache={class_archive()}".encode() in Path(f"/proc/{own.pid}/cmdline").read_bytes()
+    files = list(distribution_folder().parent.glob("realm-*/imported.json"))
+    assert files
+    for file in files:
+        assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
+def test_home_keeps_its_data_and_serves_one_at_a_time(own):
+    home = Path(own.home)
+    with organizations(own) as ours:
+        assert ours.post("", json={"name": "Heron", "alias": "heron"}).status_code == 201
+    with pytest.raises(Unavailable, match="may be already in use"):
+        start(realm_folder=REALM_FOLDER, home=home)
+    own.stop()
+    assert own.process.popen.poll() is not None
+    with start(realm_folder=REALM_FOLDER, home=home) as again, organizations(again) as ours:
         assert again.service_client_secret == "service-secret-1"
-        assert [row["alias"] for row in ours.get("").json()] == ["acme"]
-        assert (tmp_path / "0").stat().st_mode & 0o077 == 0
+        assert "heron" in [row["alias"] for row in ours.get("").json()]
+        assert home.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens where")
@@ -88,25 +114,6 @@ def test_realm_that_keycloak_refuses_is_told_with_its_reason(tmp_path):
     (tmp_path / "x-realm.json").write_text(json.dumps({"realm": "x", "clients": [{"clientId": "a", "defaultClientScopes": 7}]}))
     with pytest.raises(ConfigInvalid, match="did not import"):
         start(realm_folder=tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_prepared_start_uses_the_archive_of_classes():
-    """The realm is imported, Java's classes are archived (once a machine: it takes a minute), and the next start takes both."""
-    result = CliRunner().invoke(app, ["prepare", "--realm-folder", str(REALM_FOLDER)])
-    assert result.exit_code == 0, result.output
-    assert class_archive().stat().st_size > 50_000_000
-    with start(realm_folder=REALM_FOLDER) as server:
-        command = (
-            Path(f"/proc/{server.pid}/cmdline").read_bytes() if Path("/proc/self").exists() else f"AOTCache={class_archive()}".encode()
-        )
-        assert f"AOTCache={class_archive()}".encode() in command
-        assert token_of(server)["token_type"] == "Bearer"
-    prepared = list(distribution_folder().parent.glob("realm-*/imported.json"))
-    assert prepared
-    for file in prepared:
-        assert file.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.slow

@@ -32,10 +32,11 @@ def test_page_is_small_and_keeps_to_itself(alice, path):
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_pages_begin_within_a_tenth_of_a_second_when_nothing_else_runs(alice):
+def test_pages_begin_at_once_also_beside_another_worker(alice):
+    """`make bench` holds every page to 0.1 s, alone on the machine and without coverage's tracing."""
     alice.get("/account")
     fastest = min(_seconds(alice, "/account") for _ in range(10))
-    assert fastest < 0.1
+    assert fastest < 0.3
 
 
 def _seconds(person, path):

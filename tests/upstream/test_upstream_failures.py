@@ -150,9 +150,10 @@ def test_unknown_is_not_found_and_found_to_be_absent(stage: Stage) -> None:
     "body", ["<html>hello</html>", '{"data": [', "", "[]", '{"data": 5, "customers": {}, "links": 1}', '[{"id": 7}]', '"x"']
 )
 def test_unreadable_answer_concludes_nothing(stage: Stage, body: str) -> None:
-    if body == "[]" and isinstance(stage.adapter, Keycloak):
-        pytest.skip("an empty list is a proper answer of Keycloak's")
     stage.answers = Answer(200, body)
+    if body == "[]" and isinstance(stage.adapter, Keycloak):
+        assert stage.case.read(stage.adapter) == [], "an empty list is a proper answer of Keycloak's"
+        return
     assert isinstance(failure_of(stage.case.read, stage.adapter), UpstreamUnavailable)
 
 
@@ -171,12 +172,11 @@ def test_nothing_is_sent_twice(stage: Stage, answer: Answer) -> None:
 
 
 def test_retry_after_is_passed_on(stage: Stage) -> None:
-    if stage.case.token_path.startswith("/"):
-        pytest.skip("python-keycloak keeps no headers of a refusal")
     stage.answers = Answer(429, {}, headers={"Retry-After": "17"})
     error = failure_of(stage.case.read, stage.adapter)
     assert isinstance(error, UpstreamUnavailable)
-    assert error.retry_after_seconds == 17
+    usual = 5  # python-keycloak keeps no headers of a refusal
+    assert error.retry_after_seconds == (usual if isinstance(stage.adapter, Keycloak) else 17)
 
 
 def test_after_five_failures_it_is_left_alone(stage: Stage) -> None:
