@@ -208,7 +208,7 @@ def start_receiver(folder: Path) -> tuple[Receiver, http.server.ThreadingHTTPSer
     context.load_cert_chain(*_certify(folder))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return receiver, server
 
 
