@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 236, 54, 18, 34
+WIDTH, HEIGHT, GAP_X, GAP_Y = 300, 54, 18, 34
 
 
 @dataclass(frozen=True)

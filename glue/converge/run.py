@@ -23,7 +23,7 @@ from glue.converge.tenants import Tenant, record_of
 from glue.converge.timeline import scrub_timeline, tell
 from glue.db import Database, System
 from glue.errors import GlueError, Unavailable, UpstreamError, UpstreamUnavailable
-from glue.rules.changes import Applied, Change, Finding, FindingState
+from glue.rules.changes import Applied, Change, Finding, FindingState, in_words
 from glue.rules.decide import SECOND_LOOK, Decision, decide
 from glue.rules.facts import Observed
 from glue.rules.names import TenantId
@@ -305,14 +305,7 @@ def _is_news(snapshot: Snapshot | None, previous: Snapshot | None) -> bool:
 def _words_of(difference: Change | Finding) -> str:
     if isinstance(difference, Finding):
         kinds = {FindingState.STUCK: "is stuck", FindingState.HELD: "is held until an operator confirms"}
-        return f"{difference.name} {kinds.get(difference.state, 'needs a decision')}: expected {difference.expected}, found {difference.found}."
+        return f"{difference.name} {kinds.get(difference.state, 'needs a decision')}: expected {in_words(difference.expected)}, found {in_words(difference.found)}."
     if difference.field == "exists":
         return f"Made the {difference.part}."
-    return f"Set {difference.name} from {_said(difference.before)} to {_said(difference.after)}."
-
-
-def _said(value: object) -> str:
-    """A value as a person reads it: sets by their members, an absent one as none."""
-    if isinstance(value, (set, frozenset, tuple, list)):
-        return ", ".join(sorted(str(one) for one in value)) or "none"
-    return str(value)
+    return f"Set {difference.name} from {in_words(difference.before)} to {in_words(difference.after)}."

@@ -11,6 +11,15 @@ from typing import Any
 Plain = Any
 
 
+def in_words(value: Plain) -> str:
+    """A value as a person reads it: yes and no, a collection by its members, nothing as none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (set, frozenset, tuple, list)):
+        return ", ".join(sorted(str(one) for one in value)) or "none"
+    return "none" if value is None else str(value)
+
+
 class Part(StrEnum):
     """What a change belongs to: all changes of one part are written together."""
 

@@ -149,7 +149,17 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduction:
+    """What an invoice takes off its lines. ``kind``: progressive_billing_credit, coupons, credit_notes or prepaid_credit."""
+
+    kind: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
+    """The lines' amounts, less ``reductions``, with ``taxes_cents`` are ``total_cents``."""
+
     lago_id: str
     number: str
     kind: str  # subscription, one_off, credit, …
@@ -163,6 +173,8 @@ class Invoice:
     payment_due_date: date
     customer_external_id: str
     file_url: str = ""
+    taxes_cents: int = 0
+    reductions: tuple[Reduction, ...] = ()
     lines: tuple[InvoiceLine, ...] = ()
 
     @property

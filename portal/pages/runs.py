@@ -2,6 +2,7 @@
 
 import mimetypes
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -58,6 +59,7 @@ class RunPage:
     """``ended``: nothing changes any more, the page need not ask again."""
 
     run: RunView
+    titles: Mapping[str, str]
     graph: Graph
     ended: bool
     can_ask: bool
@@ -162,6 +164,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         run = services.dispatcher.run_of(person.tenant, run_id)
         context = RunPage(
             run=run,
+            titles={agent.code: agent.title for agent in services.dispatcher.registry},
             graph=lay_out([(step.name, step.title, step.depends_on, step.state) for step in run.steps]),
             ended=run.state in ENDED,
             can_ask=may_ask(person),

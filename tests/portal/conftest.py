@@ -59,12 +59,16 @@ class Portal:
         self.visitors.append(made)
         return made
 
+    def _server(self, name):
+        """The process that answers: Keycloak's is a child of the one that started it."""
+        return self.stack.ready(name).get("pid", self.stack.processes[name].pid)
+
     def pause(self, name: str) -> None:
         """The upstream hangs: it takes connections and never answers."""
-        os.kill(self.stack.processes[name].pid, signal.SIGSTOP)
+        os.kill(self._server(name), signal.SIGSTOP)
 
     def go_on(self, name: str) -> None:
-        os.kill(self.stack.processes[name].pid, signal.SIGCONT)
+        os.kill(self._server(name), signal.SIGCONT)
 
 
 @dataclass
@@ -128,7 +132,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory):
     with Stack(tmp_path_factory.mktemp("portal"), Path(__file__).parents[2]) as stack:
-        stack.start(identity="sandbox", serve=False)
+        stack.start(serve=False)  # on a real Keycloak where there is one
         services = wiring.services(load(stack.environ | SHORT))
         services.start(worker=True)
         app = create_app(services, pages=create(services))

@@ -238,7 +238,8 @@ class LagoContract:
         read = lago.get_invoice(invoice.lago_id)
         line = next(line for line in read.lines if line.kind == "subscription" and line.amount_cents)
         assert (line.code, line.subscription_external_id) == (catalog.dear, tenant.subscription)
-        assert sum(one.amount_cents + one.taxes_cents for one in read.lines) == read.total_cents
+        parts = sum(one.amount_cents for one in read.lines) - sum(one.cents for one in read.reductions) + read.taxes_cents
+        assert parts == read.total_cents
         assert lago.payment_url(invoice.lago_id) is None
         assert lago.checkout_url(tenant.customer) is None
         pending = lago.list_invoices(external_customer_id=tenant.customer, payment_statuses=("pending",))

@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from glue.errors import UpstreamRefused
-from glue.rules.facts import Invoice, InvoiceLine
+from glue.rules.facts import Invoice, InvoiceLine, Reduction
 from glue.upstream.calling import Page
 from glue.upstream.lago.calls import LagoCalls, all_pages, checked_id
 from glue.upstream.reading import day, decimal, instant, text, whole
 
 NO_PROVIDER = "no_linked_payment_provider"
+REDUCTIONS = ("progressive_billing_credit", "coupons", "credit_notes", "prepaid_credit")
 
 
 class Invoices(LagoCalls):
@@ -122,6 +123,8 @@ def parse_invoice(record: Any, *, lines: bool) -> Invoice:
         payment_due_date=day(record["payment_due_date"]) or issued,
         customer_external_id=record["customer"]["external_id"],
         file_url=text(record["file_url"]),
+        taxes_cents=whole(record["taxes_amount_cents"]),
+        reductions=tuple(Reduction(kind, cents) for kind in REDUCTIONS if (cents := whole(record[f"{kind}_amount_cents"]))),
         lines=tuple(_parse_line(fee) for fee in record["fees"]) if lines else (),
     )
 

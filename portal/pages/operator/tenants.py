@@ -1,6 +1,7 @@
 """Tenants with search and filters; one tenant: its three systems side by side, what happened, what an operator may do."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -15,12 +16,15 @@ from glue.converge.tenants import Tenant, get_tenant
 from glue.converge.timeline import TimelineEntry, read_timeline, tell
 from glue.dirty import Dirty
 from glue.errors import BadInput, GlueError, UpstreamError
+from glue.rules.facts import Invoice
 from glue.rules.names import parse_tenant_id
 from glue.rules.standing import Standing
 from glue.wiring import Services
 from portal.pages.operator.shared import PAGE, SCOPE, Pager, pager_of, show
 from portal.rendering import FormState
 from portal.site import Site
+
+MOST_SHOWN = 3  # of subscriptions and of invoices: Lago keeps the rest
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Column:
     """One system's word about a tenant: facts as (name, value), or why it could not be read."""
 
     system: str
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, object], ...]
     problem: str
 
 
@@ -168,7 +172,7 @@ def _columns(services: Services, row: Tenant) -> tuple[Column, ...]:
 
 def _column(system: str, read: Any) -> Column:
     try:
-        return Column(system, tuple((name, str(value)) for name, value in read()), "")
+        return Column(system, tuple(read()), "")
     except GlueError as error:
         return Column(system, (), error.detail)
 
@@ -178,7 +182,7 @@ def _keycloak_facts(services: Services, row: Tenant) -> list[tuple[str, object]]
     if found is None:
         return [("organization", "none")]
     members = services.keycloak.list_members(found.id)
-    shown = {name: ", ".join(values) for name, values in found.attributes.items()}
+    shown = {name.replace("_", " "): ", ".join(values) for name, values in found.attributes.items()}
     people = ", ".join(f"{member.email or member.username} ({'/'.join(sorted(member.roles)) or 'no role'})" for member in members)
     return [("organization", found.name), ("enabled", found.enabled), *shown.items(), ("members", people or "none")]
 
@@ -188,12 +192,15 @@ def _lago_facts(services: Services, row: Tenant) -> list[tuple[str, object]]:
     rows = services.lago.subscriptions_of(row.tenant_id) if customer else ()
     invoices = services.lago.invoices_of(row.tenant_id) if customer else ()
     facts: list[tuple[str, object]] = [("customer", f"{customer.name}, {customer.email}" if customer else "none")]
-    facts += [(f"subscription {item.status}", f"{item.plan_code} since {item.started_at or item.created_at:%Y-%m-%d}") for item in rows]
-    facts += [
-        (f"invoice {item.number}", f"{item.total_cents / 100:.2f} {item.currency}, {item.payment_status}, due {item.payment_due_date}")
-        for item in invoices[:6]
-    ]
+    for item in sorted(rows, key=lambda item: item.status != "active")[:MOST_SHOWN]:
+        facts += [(f"{item.status} subscription", item.plan_code), ("since", item.started_at or item.created_at)]
+    for invoice in invoices[:MOST_SHOWN]:
+        facts += [(f"invoice {invoice.number}", f"{_money(invoice)}, {invoice.payment_status}"), ("due", invoice.payment_due_date)]
     return facts
+
+
+def _money(invoice: Invoice) -> str:
+    return f"{Decimal(invoice.total_cents) / 100:.2f} {invoice.currency}"
 
 
 def _keygen_facts(services: Services, row: Tenant) -> list[tuple[str, object]]:
@@ -205,6 +212,6 @@ def _keygen_facts(services: Services, row: Tenant) -> list[tuple[str, object]]:
         ("license", found.name),
         ("status", found.status),
         ("suspended", found.suspended),
-        ("expiry", found.expiry or "none"),
+        ("expiry", found.expiry),
     ]
     return [*facts, ("machines", f"{len(machines)} of {found.max_machines}: {', '.join(machine.name for machine in machines)}")]
