@@ -8,6 +8,12 @@ from glue.rules.tenant import TenantRecord
 from portal.languages import Writer
 
 LINES_A_PAGE = 40
+REDUCTIONS = {
+    "progressive_billing_credit": "Invoiced before in this period",
+    "coupons": "Coupons",
+    "credit_notes": "Credit from earlier invoices",
+    "prepaid_credit": "Prepaid credits",
+}
 Row = tuple[tuple[int, str], ...]  # (x in points, text)
 
 
@@ -35,9 +41,9 @@ def draw_invoice(invoice: Invoice, record: TenantRecord, *, writer: Writer, prod
         rows.append(
             ((50, (line.name or line.code)[:48]), (300, f"{line.units.normalize():f}"), (380, price), (470, money(line.amount_cents)))
         )
-    taxes = sum(line.taxes_cents for line in invoice.lines)
-    if taxes:
-        rows.append(((50, say("Taxes")), (470, money(taxes))))
+    rows += [((50, say(REDUCTIONS[reduction.kind])), (470, money(-reduction.cents))) for reduction in invoice.reductions]
+    if invoice.taxes_cents:
+        rows.append(((50, say("Taxes")), (470, money(invoice.taxes_cents))))
     rows += [(), ((50, say("Total")), (470, money(invoice.total_cents)))]
     return make_pdf([rows[place : place + LINES_A_PAGE] for place in range(0, len(rows), LINES_A_PAGE)])
 

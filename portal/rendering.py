@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from starlette.responses import HTMLResponse
 
-from glue.rules.changes import in_words
+from glue.rules.changes import value_in_words
 from portal.languages import Writer
 
 HERE = Path(__file__).parent
@@ -92,7 +92,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"static": static, "nice": nice, "in_words": in_words}
+    environment.globals |= {"static": static, "nice": nice, "value_in_words": value_in_words}
     return environment
 
 

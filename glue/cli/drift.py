@@ -19,7 +19,7 @@ def show(tenant: MaybeTenant = "", *, mended_days: int = 0, as_json: AsJson = Fa
     """What waits for a person; with --mended-days also what was found and put right."""
     from glue.converge.drift import mended_drift, open_drift
     from glue.db import System
-    from glue.rules.changes import in_words
+    from glue.rules.changes import value_in_words
 
     with reporting_errors(as_json=as_json), opened() as service:
         since = service.clock.now() - timedelta(days=mended_days)
@@ -31,7 +31,9 @@ def show(tenant: MaybeTenant = "", *, mended_days: int = 0, as_json: AsJson = Fa
     if as_json:
         show_json([vars(line) for line in lines])
     else:
-        rows = [(line.tenant, line.field, in_words(line.expected), in_words(line.found), line.state, line.cause) for line in lines]
+        rows = [
+            (line.tenant, line.field, value_in_words(line.expected), value_in_words(line.found), line.state, line.cause) for line in lines
+        ]
         show_table("", ("tenant", "field", "expected", "found", "state", "cause"), rows, empty="No drift.")
 
 

@@ -45,7 +45,7 @@ def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
     from glue.converge.drift import open_drift
     from glue.converge.tenants import get_tenant
     from glue.converge.timeline import read_timeline
-    from glue.rules.changes import in_words
+    from glue.rules.changes import value_in_words
 
     with reporting_errors(as_json=as_json), opened() as service:
         asked = known(service, tenant)
@@ -60,7 +60,9 @@ def show(tenant: Tenant, *, as_json: AsJson = False) -> None:
         facts = [(name, getattr(row, name)) for name in ("display_name", "email", "tier", "standing", "reason", "intent", "blocked")]
         show_table("", ("fact", "value"), [*facts, ("overrides", row.overrides or "")])
         show_table(
-            "\nOpen", ("field", "expected", "found", "state"), [(x.field, in_words(x.expected), in_words(x.found), x.state) for x in lines]
+            "\nOpen",
+            ("field", "expected", "found", "state"),
+            [(x.field, value_in_words(x.expected), value_in_words(x.found), x.state) for x in lines],
         )
         show_table("\nLately", ("at", "what", "why"), [(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.text, entry.cause) for entry in entries])
 

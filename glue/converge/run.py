@@ -23,7 +23,7 @@ from glue.converge.tenants import Tenant, record_of
 from glue.converge.timeline import scrub_timeline, tell
 from glue.db import Database, System
 from glue.errors import GlueError, Unavailable, UpstreamError, UpstreamUnavailable
-from glue.rules.changes import Applied, Change, Finding, FindingState, in_words
+from glue.rules.changes import Applied, Change, Finding, sentence_of
 from glue.rules.decide import SECOND_LOOK, Decision, decide
 from glue.rules.facts import Observed
 from glue.rules.names import TenantId
@@ -191,7 +191,7 @@ class Converge:
             settle(session, tenant, decision.settled, known.applied)
             keep_promises(session, tenant, observed)
             for item in keep_findings(session, tenant, decision.findings, now=now, hint=hint):
-                tell(session, tenant, at=now, kind="finding", text=_words_of(item), cause=item.cause, hint=hint)
+                tell(session, tenant, at=now, kind="finding", text=sentence_of(item), cause=item.cause, hint=hint)
             if snapshot is not None:
                 row.snapshot = _SNAPSHOT.dump_json(snapshot).decode()
             session.add(row)
@@ -256,7 +256,7 @@ class Converge:
         with self._database.write(tenant) as session:
             for change in changes:
                 data = {"field": change.name, "before": change.before, "after": change.after, "asked": change.asked}
-                tell(session, tenant, at=now, kind="change", text=_words_of(change), cause=change.cause, hint=hint, **data)
+                tell(session, tenant, at=now, kind="change", text=sentence_of(change), cause=change.cause, hint=hint, **data)
             note_mended(session, tenant, [change for change in changes if change.foreign], now=now, hint=hint)
 
     def _run_effects(self, tenant: TenantId, outcome: Outcome, hint: str) -> None:
@@ -300,12 +300,3 @@ def _is_news(snapshot: Snapshot | None, previous: Snapshot | None) -> bool:
         return snapshot is not None
     same = replace(snapshot, version=previous.version, confirmed_at=previous.confirmed_at) == previous
     return not same or snapshot.confirmed_at - previous.confirmed_at > REFRESH
-
-
-def _words_of(difference: Change | Finding) -> str:
-    if isinstance(difference, Finding):
-        kinds = {FindingState.STUCK: "is stuck", FindingState.HELD: "is held until an operator confirms"}
-        return f"{difference.name} {kinds.get(difference.state, 'needs a decision')}: expected {in_words(difference.expected)}, found {in_words(difference.found)}."
-    if difference.field == "exists":
-        return f"Made the {difference.part}."
-    return f"Set {difference.name} from {in_words(difference.before)} to {in_words(difference.after)}."

@@ -11,7 +11,7 @@ from typing import Any
 Plain = Any
 
 
-def in_words(value: Plain) -> str:
+def value_in_words(value: Plain) -> str:
     """A value as a person reads it: yes and no, a collection by its members, nothing as none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -83,6 +83,17 @@ class Finding:
     found: Plain
     cause: str
     state: FindingState = FindingState.NEEDS_DECISION
+
+
+def sentence_of(difference: Change | Finding) -> str:
+    """What the timeline says of a change that was written, or of a difference that stays."""
+    if isinstance(difference, Finding):
+        kinds = {FindingState.STUCK: "is stuck", FindingState.HELD: "is held until an operator confirms"}
+        found = f"expected {value_in_words(difference.expected)}, found {value_in_words(difference.found)}"
+        return f"{difference.name} {kinds.get(difference.state, 'needs a decision')}: {found}."
+    if difference.field == "exists":
+        return f"Made the {difference.part}."
+    return f"Set {difference.name} from {value_in_words(difference.before)} to {value_in_words(difference.after)}."
 
 
 @dataclass(frozen=True, slots=True)

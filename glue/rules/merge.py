@@ -7,7 +7,7 @@ when it permits or cannot be ordered. Our own earlier value is simply replaced.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from glue.rules.changes import Applied, Change, Finding, FindingState, Part, Plain, Want, compare, in_words
+from glue.rules.changes import Applied, Change, Finding, FindingState, Part, Plain, Want, compare, value_in_words
 
 STUCK_AFTER = 3
 STUCK_RETRY = timedelta(days=1)
@@ -41,7 +41,7 @@ def merge(
             continue
         direction = compare(name, have, want.value, ranks=ranks)
         if not ours and direction > 0 and (base.known or name in SWITCHES):
-            because = f"Somebody else set it to {in_words(have)}, which restricts. {want.because}"
+            because = f"Somebody else set it to {value_in_words(have)}, which restricts. {want.because}"
             findings.append(Finding(name, want.value, have, because))
         else:
             changes.append(

@@ -1,5 +1,6 @@
 """Invoices: the list, one explained down to units and price steps, its PDF, the way to pay it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from glue.errors import NotFound, Unavailable, UpstreamError
 from glue.rules.facts import Invoice, InvoiceLine, Role
 from glue.rules.names import TenantId
 from glue.wiring import Services
-from portal.invoice_pdf import draw_invoice
+from portal.invoice_pdf import REDUCTIONS, draw_invoice
 from portal.prices import PriceCard, price_cards
 from portal.site import Site
 
@@ -63,6 +64,7 @@ class InvoicePage:
     payable: bool
     by_invoice: bool
     support_address: str
+    reduction_names: Mapping[str, str]
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -103,6 +105,7 @@ def routes(site: Site, services: Services) -> APIRouter:
             payable=invoice.is_open and person.may(Role.BILLING) and by_card,
             by_invoice=not by_card,
             support_address=services.settings.support_address,
+            reduction_names=REDUCTIONS,
         )
         return site.page(request, "invoice", context, title="Invoice", person=person, current="invoices")
 

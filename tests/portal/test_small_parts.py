@@ -1,5 +1,6 @@
 """Parts that need no running portal: graph, PDF, events in words, safe paths, charts, price steps, remembered looks."""
 
+import zlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -8,7 +9,8 @@ import pytest
 from glue.clock import FixedClock
 from glue.converge.timeline import TimelineEntry
 from glue.errors import BadInput, UpstreamUnavailable
-from glue.rules.facts import Invoice, InvoiceLine
+from glue.rules.changes import Change, Part, sentence_of
+from glue.rules.facts import Invoice, InvoiceLine, Reduction
 from glue.rules.tenant import TenantRecord
 from portal.billing_data import check_billing
 from portal.event_words import in_words
@@ -69,12 +71,16 @@ def test_invoice_is_drawn_over_as_many_pages_as_it_needs():
         date(2026, 12, 1),
         date(2026, 12, 15),
         "t",
+        taxes_cents=1_000,
+        reductions=(Reduction("coupons", 1_100),),
         lines=(line,) * 100,
     )
     record = TenantRecord(id="t0", display_name="Ünïque (Ltd)", currency="USD", created_at=NOW)
     pdf = draw_invoice(invoice, record, writer=Writer("de"), product="Coditect")
     assert pdf.startswith(b"%PDF-1.4") and pdf.endswith(b"%%EOF\n")
     assert pdf.count(b"/Type/Page/") == 3
+    last = zlib.decompress(pdf.split(b"stream\n")[-2].removesuffix(b"\nend")).decode("cp1252")
+    assert ("Gutscheine" in last, "-11,00" in last, "Steuern" in last, "600,00" in last) == (True, True, True, True)
     table = int(pdf.rsplit(b"startxref\n", 1)[1].split(b"\n")[0])
     assert pdf[table : table + 4] == b"xref"
 
@@ -99,18 +105,26 @@ def test_units_fall_into_the_steps_of_a_price():
     assert split_units(Decimal(150), card, "api_calls") == ()
 
 
+def changed(part, field, before, after, cause=""):
+    return TimelineEntry(tenant_id="t", at=NOW, kind="change", text=sentence_of(Change(part, field, before, after, cause)), cause=cause)
+
+
 def test_timeline_is_told_in_the_readers_words():
     entries = [
-        TimelineEntry(tenant_id="t", at=NOW, kind="change", text="Set organization.attr.plan from free to pro.", cause="The tier is pro."),
+        changed(Part.ORGANIZATION, "attr.plan", "free", "pro", "The tier is pro."),
         TimelineEntry(tenant_id="t", at=NOW, kind="asked", text="Invited bob@example.com as member.", cause="Asked by alice@example.com."),
-        TimelineEntry(tenant_id="t", at=NOW, kind="change", text="Set subscription.plan from None to pro_usd_monthly_1.", cause=""),
+        changed(Part.SUBSCRIPTION, "plan", None, "pro_usd_monthly_1"),
+        changed(Part.SUBSCRIPTION, "active", True, False),
+        changed(Part.LICENSE, "suspended", False, True),
+        changed(Part.LICENSE, "suspended", True, False),
         TimelineEntry(tenant_id="t", at=NOW, kind="note", text="Something nobody foresaw.", cause=""),
     ]
     tiers = load_tiers()
-    said = ["Invited bob@example.com as member.", "The subscription Pro began.", "Something nobody foresaw."]
+    said = ["Invited bob@example.com as member.", "The subscription Pro began.", "The subscription was ended."]
+    said += ["The license was suspended.", "The license works again.", "Something nobody foresaw."]
     assert [event.text for event in in_words(entries, Writer("en"), tiers)] == said
     assert in_words(entries, Writer("de"), tiers)[0].text == "bob@example.com wurde als member eingeladen."
-    assert len(in_words(entries, Writer("en"), tiers, everything=True)) == 4
+    assert len(in_words(entries, Writer("en"), tiers, everything=True)) == 7
 
 
 @pytest.mark.parametrize(
