@@ -39,7 +39,7 @@ OPERATOR = {
     "operator": "/operator", "operator-effects": "/operator/effects", "operator-deliveries": "/operator/deliveries",
     "operator-stranded": "/operator/stranded", "operator-runs": "/operator/runs", "operator-tickets": "/operator/tickets",
     "operator-health": "/operator/health", "operator-rollout": "/operator/rollout", "operator-codes": "/operator/codes",
-    "operator-waiting": "/operator/waiting-list", "operator-cohort": "/operator/cohorts/pilot",
+    "operator-waiting": "/operator/waiting-list", "operator-feedback": "/operator/feedback", "operator-cohort": "/operator/cohorts/pilot",
 }  # fmt: skip
 DRIFT = {"operator-drift": "/operator/drift"}
 ARGUMENTS = [
@@ -113,6 +113,8 @@ def a_month_at_work(world: World) -> dict[str, str]:
         )
         world.api("POST", "/v1/consume", token=token, json={"meter": "api_calls", "units": calls}, expect=(200, 202))
         world.move(days=1)
+    alice.open(f"{url}/help")
+    alice.submit("feedback", rating="4", text="The quiz was good, the syllabus a bit short.")
     alice.open(f"{url}/help")
     ticket = alice.submit("ticket", subject="Which machine is desk-2?", text="We see two machines. Where do we see who uses them?").url
     run = next(address for _, address in alice.open(f"{url}/runs").links if address.startswith("/runs/") and len(address) > 20)
