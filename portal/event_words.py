@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from glue.converge.timeline import TimelineEntry
+from glue.rules.standing import Standing
 from glue.rules.tiers import Tiers
 from portal.languages import Writer
 
+STANDINGS = {
+    Standing.PENDING: "Starting",
+    Standing.TRIALING: "Trial",
+    Standing.ACTIVE: "Active",
+    Standing.PAST_DUE: "Payment due",
+    Standing.SUSPENDED: "Suspended",
+    Standing.CANCELED: "Canceled",
+    Standing.ERASED: "Erased",
+}
 # What the other rooms write, as patterns, and the sentence that a person reads instead.
 SENTENCES: tuple[tuple[str, str], ...] = (
     (r"Registered for (?P<plan>\w+)\.", "Registered for %(plan)s."),
     (r"Change to (?P<plan>\w+)\.", "Asked for the plan %(plan)s."),
-    (r"Standing changed from (?P<before>\w+) to (?P<after>\w+)\.", "The standing is now %(after)s."),
+    (r"Standing changed from \w+ to (?P<standing>\w+)\.", "Standing: %(standing)s"),
     (r"Made the organization\.", "Your organization was made."),
     (r"Made the customer\.", "Your customer account for invoices was made."),
     (r"Made the license\.", "Your license was made."),
@@ -45,7 +55,8 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         r"Invoice (?P<number>\S+) was due on (?P<day>\S+) and the grace period is over\.",
         "Invoice %(number)s was due on %(day)s and the grace period is over.",
     ),
-    (r"The standing is (?P<standing>\w+): .*", ""),
+    (r"The standing is \w+: .*", ""),
+    (r"Somebody else set it to .*", ""),
     (r"The (tier is|customer was registered|trial is running).*", ""),
 )
 _COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in SENTENCES)
@@ -76,11 +87,14 @@ def _say(text: str, writer: Writer, tiers: Tiers) -> str | None:
     """None: no sentence of ours fits."""
     for pattern, sentence in _COMPILED:
         if match := pattern.fullmatch(text):
-            words = {name: _title(word, tiers) if name in {"plan", "before"} else word for name, word in match.groupdict().items()}
+            words = {name: _word(name, word, writer, tiers) for name, word in match.groupdict().items()}
             return writer.text(sentence, **words) if sentence else ""
     return None
 
 
-def _title(code: str, tiers: Tiers) -> str:
-    tier = tiers.of_plan(code) or tiers.find(code)
+def _word(name: str, code: str, writer: Writer, tiers: Tiers) -> str:
+    """What a person says for a plan's or a standing's code; everything else as it stands."""
+    if name == "standing":
+        return writer.text(STANDINGS[Standing(code)]) if code in set(Standing) else code
+    tier = tiers.of_plan(code) or tiers.find(code) if name in {"plan", "before"} else None
     return tier.title if tier is not None else code

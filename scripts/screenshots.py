@@ -31,7 +31,7 @@ PUBLIC = {
 }
 NEWCOMER = {f"welcome-{step}": f"/welcome/{step}" for step in ("organization", "plan", "billing", "confirm")}
 CUSTOMER = {
-    "overview": "/", "plan": "/plan", "plan-change": "/plan/change?tier=pro", "plan-cancel": "/plan/cancel", "usage": "/usage", "runs": "/runs",
+    "overview": "/", "plan": "/plan", "plan-change": "/plan/change?tier=team", "plan-cancel": "/plan/cancel", "usage": "/usage", "runs": "/runs",
     "run-new": "/runs/new", "invoices": "/invoices", "payment": "/payment", "licenses": "/licenses", "team": "/team", "programs": "/programs",
     "first-call": "/programs/first-call", "events": "/events", "help": "/help", "privacy": "/privacy", "account": "/account",
 }  # fmt: skip

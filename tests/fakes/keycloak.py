@@ -171,7 +171,9 @@ class FakeKeycloak:
         self.programs[client_id] = {"organization": organization_id, "name": name, "enabled": True, "secret": self._id("secret")}
         username = f"service-account-{client_id}"
         self.users[user_id] = User(user_id, username, "", email_verified=False, enabled=True)
-        self.members[organization_id][user_id] = Member(user_id, username, "", True, False, frozenset({Role.MEMBER}), service_account=True)
+        self.members[organization_id][user_id] = Member(
+            user_id, username, "", True, False, frozenset({Role.MEMBER}), service_account=True, first_name=name
+        )
         self.faults.leave("create_program")
         return self.programs[client_id]["secret"]
 

@@ -211,6 +211,7 @@ class KeycloakContract:
         (program,) = keycloak.list_members(acme.id)
         assert program.service_account
         assert program.roles == {Role.MEMBER}
+        assert program.first_name == "CI"
         token = _program_token(settings, f"prog-{acme.alias}", secret)
         told = keycloak.introspect(token)
         assert told is not None

@@ -54,6 +54,7 @@ class People(Members):
             raise self._calls.refuse("create_program", f"There is a client {client_id} already, and it is not a program of this customer.")
         internal_id = str(client["id"])
         account = self._use("find_service_account", lambda: str(self._apply.get_client_service_account_user(client_id=internal_id)["id"]))
+        self._use("name_program", lambda: self._service.update_user(account, {"firstName": name}))  # a list of members shows it
         self.add_member(organization_id, account)
         self.set_roles(organization_id, account, frozenset({Role.MEMBER}))
         return self._new_secret(internal_id)

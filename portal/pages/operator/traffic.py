@@ -30,6 +30,7 @@ class EffectsPage:
 @dataclass(frozen=True)
 class DeliveriesPage:
     rows: tuple[Delivery, ...]
+    names: Mapping[str, str]
     pager: Pager
     source: str
     state: str
@@ -82,10 +83,11 @@ def routes(site: Site, services: Services) -> APIRouter:
     def deliveries(request: Request, source: str = "", state: str = "", offset: int = 0) -> Response:
         person = site.people.get_operator(request)
         rows, total = services.deliveries.page(source=source, state=state, offset=max(offset, 0), limit=PAGE)
+        with services.database.read(SCOPE) as session:
+            names = names_of(session, [TenantId(tenant) for row in rows for tenant in row.tenants.split(",") if tenant])
         pager = pager_of("/operator/deliveries", offset, total, source=source, state=state)
-        return show(
-            site, request, person, "operator_deliveries", DeliveriesPage(tuple(rows), pager, source, state), "Deliveries", "deliveries"
-        )
+        context = DeliveriesPage(tuple(rows), names, pager, source, state)
+        return show(site, request, person, "operator_deliveries", context, "Deliveries", "deliveries")
 
     @router.post("/deliveries/replay")
     def replay(request: Request, delivery: Annotated[int, Form()]) -> Response:
