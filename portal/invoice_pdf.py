@@ -3,16 +3,16 @@
 import zlib
 from collections.abc import Iterator
 
-from glue.rules.facts import Invoice
+from glue.rules.facts import Invoice, ReductionKind
 from glue.rules.tenant import TenantRecord
 from portal.languages import Writer
 
 LINES_A_PAGE = 40
 REDUCTIONS = {
-    "progressive_billing_credit": "Invoiced before in this period",
-    "coupons": "Coupons",
-    "credit_notes": "Credit from earlier invoices",
-    "prepaid_credit": "Prepaid credits",
+    ReductionKind.PROGRESSIVE_BILLING: "Invoiced before in this period",
+    ReductionKind.COUPONS: "Coupons",
+    ReductionKind.CREDIT_NOTES: "Credit from earlier invoices",
+    ReductionKind.PREPAID: "Prepaid credits",
 }
 Row = tuple[tuple[int, str], ...]  # (x in points, text)
 

@@ -10,6 +10,7 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from glue.rules.changes import value_in_words
+from portal.event_words import STANDINGS
 from portal.languages import Writer
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"static": static, "nice": nice, "value_in_words": value_in_words}
+    environment.globals |= {"static": static, "nice": nice, "value_in_words": value_in_words, "standing_names": STANDINGS}
     return environment
 
 

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 from glue import errors
 from glue.agents import planning
 from glue.catalog.files import load_tiers
-from portal.event_words import SENTENCES
+from portal.event_words import SENTENCES, STANDINGS
 from portal.invoice_pdf import REDUCTIONS
 from portal.languages import FOLDER, LOCALES
 from portal.samples import SAMPLES
@@ -47,7 +47,7 @@ def collect() -> dict[Message, None]:
     found |= dict.fromkeys(text for sample in SAMPLES for text in (sample.title, sample.summary))
     found |= dict.fromkeys(tier.summary for tier in load_tiers(ROOT))
     found |= dict.fromkeys(planning._TITLES.values())
-    found |= dict.fromkeys(REDUCTIONS.values())
+    found |= dict.fromkeys((*REDUCTIONS.values(), *STANDINGS.values()))
     found |= dict.fromkeys(sentence for _, sentence in SENTENCES if sentence)
     return {message: None for message in found if message}
 

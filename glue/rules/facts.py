@@ -148,11 +148,20 @@ class InvoiceLine:
     to_at: datetime | None
 
 
+class ReductionKind(StrEnum):
+    """As Lago names the amounts."""
+
+    PROGRESSIVE_BILLING = "progressive_billing_credit"
+    COUPONS = "coupons"
+    CREDIT_NOTES = "credit_notes"
+    PREPAID = "prepaid_credit"
+
+
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """What an invoice takes off its lines. ``kind``: progressive_billing_credit, coupons, credit_notes or prepaid_credit."""
+    """What an invoice takes off its lines."""
 
-    kind: str
+    kind: ReductionKind
     cents: int
 
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from glue.agents.costs import RunCost
 from glue.errors import NotFound, Unavailable, UpstreamError
-from glue.rules.facts import Invoice, InvoiceLine, Role
+from glue.rules.facts import Invoice, InvoiceLine, ReductionKind, Role
 from glue.rules.names import TenantId
 from glue.wiring import Services
 from portal.invoice_pdf import REDUCTIONS, draw_invoice
@@ -64,7 +64,7 @@ class InvoicePage:
     payable: bool
     by_invoice: bool
     support_address: str
-    reduction_names: Mapping[str, str]
+    reduction_names: Mapping[ReductionKind, str]
 
 
 def routes(site: Site, services: Services) -> APIRouter:

@@ -10,7 +10,7 @@ from glue.clock import FixedClock
 from glue.converge.timeline import TimelineEntry
 from glue.errors import BadInput, UpstreamUnavailable
 from glue.rules.changes import Change, Part, sentence_of
-from glue.rules.facts import Invoice, InvoiceLine, Reduction
+from glue.rules.facts import Invoice, InvoiceLine, Reduction, ReductionKind
 from glue.rules.tenant import TenantRecord
 from portal.billing_data import check_billing
 from portal.event_words import in_words
@@ -72,7 +72,7 @@ def test_invoice_is_drawn_over_as_many_pages_as_it_needs():
         date(2026, 12, 15),
         "t",
         taxes_cents=1_000,
-        reductions=(Reduction("coupons", 1_100),),
+        reductions=(Reduction(ReductionKind.COUPONS, 1_100),),
         lines=(line,) * 100,
     )
     record = TenantRecord(id="t0", display_name="Ünïque (Ltd)", currency="USD", created_at=NOW)

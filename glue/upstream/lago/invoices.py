@@ -4,13 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 from glue.errors import UpstreamRefused
-from glue.rules.facts import Invoice, InvoiceLine, Reduction
+from glue.rules.facts import Invoice, InvoiceLine, Reduction, ReductionKind
 from glue.upstream.calling import Page
 from glue.upstream.lago.calls import LagoCalls, all_pages, checked_id
 from glue.upstream.reading import day, decimal, instant, text, whole
 
 NO_PROVIDER = "no_linked_payment_provider"
-REDUCTIONS = ("progressive_billing_credit", "coupons", "credit_notes", "prepaid_credit")
 
 
 class Invoices(LagoCalls):
@@ -124,7 +123,7 @@ def parse_invoice(record: Any, *, lines: bool) -> Invoice:
         customer_external_id=record["customer"]["external_id"],
         file_url=text(record["file_url"]),
         taxes_cents=whole(record["taxes_amount_cents"]),
-        reductions=tuple(Reduction(kind, cents) for kind in REDUCTIONS if (cents := whole(record[f"{kind}_amount_cents"]))),
+        reductions=tuple(Reduction(kind, cents) for kind in ReductionKind if (cents := whole(record[f"{kind}_amount_cents"]))),
         lines=tuple(_parse_line(fee) for fee in record["fees"]) if lines else (),
     )
 
