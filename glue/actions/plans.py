@@ -13,19 +13,22 @@ from glue.rules.preflight import InUse, Preflight, preflight
 from glue.rules.tenant import IntentKind
 
 
-def read_subscription(actions: Actions, tenant: TenantId) -> Subscription | None:
-    """The active row as Lago has it now. Raises UpstreamUnavailable."""
-    return next((row for row in actions.systems.lago.subscriptions_of(tenant) if row.status == "active"), None)
-
-
 def look_before_change(
-    actions: Actions, tenant: TenantId, tier: str, *, plans: Mapping[str, Mapping[str, Any]], running_work: int = 0
+    actions: Actions,
+    tenant: TenantId,
+    tier: str,
+    *,
+    row: Subscription | None,
+    plans: Mapping[str, Mapping[str, Any]],
+    running_work: int = 0,
 ) -> Preflight:
-    """What changing to ``tier`` would mean. Raises BadInput for an unknown or the present tier, Conflict without subscription."""
+    """What changing from the active ``row`` to ``tier`` would mean.
+
+    Raises BadInput for an unknown or the present tier, Conflict without subscription.
+    """
     new = actions.tiers.find(tier)
     if new is None:
         raise BadInput("There is no such plan.", field="tier", expected=", ".join(item.code for item in actions.tiers))
-    row = read_subscription(actions, tenant)
     old = actions.tiers.of_plan(row.plan_code) if row else None
     if row is None or old is None:
         raise Conflict("There is no running subscription to change.")
@@ -56,9 +59,7 @@ def change_plan(actions: Actions, tenant: TenantId, tier: str, *, by: str) -> No
 
 def keep_plan(actions: Actions, tenant: TenantId, *, by: str) -> None:
     """Take a waiting downgrade or cancellation back."""
-    row = read_subscription(actions, tenant)
-    kind = IntentKind.KEEP if row is not None and row.ending_at is not None else IntentKind.KEEP_PLAN
-    actions.ask(tenant, kind, by=by, text="Stay with the present plan.")
+    actions.ask(tenant, IntentKind.KEEP, by=by, text="Stay with the present plan.")
 
 
 def cancel(actions: Actions, tenant: TenantId, *, when: str, by: str) -> None:

@@ -29,7 +29,7 @@ from glue.rules.facts import Observed
 from glue.rules.names import TenantId
 from glue.rules.snapshot import Snapshot
 from glue.rules.standing import Standing
-from glue.rules.tenant import TenantRecord
+from glue.rules.tenant import Intent, TenantRecord
 from glue.rules.terms import Terms
 
 log = structlog.get_logger()
@@ -100,7 +100,7 @@ class Converge:
         self._run_effects(tenant, outcome, hint)
         tried: set[tuple[str, str]] = set()
         for _ in range(MOST_ROUNDS):
-            decision, observed = self._look(tenant, outcome, hint)
+            wish, decision, observed = self._look(tenant, outcome, hint)
             if decision.erased:
                 self._scrub(tenant, decision)
                 return outcome
@@ -108,10 +108,10 @@ class Converge:
             tried |= {_mark_of(change) for change in todo}
             if not todo:
                 break
-            self._write(tenant, todo, observed, outcome, hint)
+            self._write(tenant, todo, observed, wish, outcome, hint)
             if outcome.retry_after_seconds is not None and not observed.failed:
                 # Somebody does not answer: what was written is still to be read back, nothing else is tried.
-                decision, observed = self._look(tenant, outcome, hint)
+                _, decision, observed = self._look(tenant, outcome, hint)
                 break
         if outcome.has_news:
             self._run_effects(tenant, outcome, hint)
@@ -126,7 +126,7 @@ class Converge:
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    def _look(self, tenant: TenantId, outcome: Outcome, hint: str) -> tuple[Decision, Observed]:
+    def _look(self, tenant: TenantId, outcome: Outcome, hint: str) -> tuple[Intent | None, Decision, Observed]:
         known = self._load(tenant)
         observed, errors = self._observe(known.record)
         for error in errors:
@@ -137,7 +137,7 @@ class Converge:
         self._remember(known, decision, observed, hint)
         outcome.has_news = outcome.has_news or decision.notice is not None
         outcome.findings, outcome.next_look = decision.findings, decision.next_look
-        return decision, observed
+        return known.record.intent, decision, observed
 
     def _observe(self, record: TenantRecord) -> tuple[Observed, list[UpstreamError]]:
         return observe(record, self._systems, product=self._terms.product, now=self._clock.now(), executor=self._executor)
@@ -227,10 +227,12 @@ class Converge:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def _write(self, tenant: TenantId, changes: list[Change], observed: Observed, outcome: Outcome, hint: str) -> None:
+    def _write(self, tenant: TenantId, changes: list[Change], observed: Observed, wish: Intent | None, outcome: Outcome, hint: str) -> None:
         with self._database.write(tenant) as session:
-            announce_writes(session, tenant, changes, now=self._clock.now())
             record = record_of(session.get_one(Tenant, tenant))
+            if record.intent != wish:  # taken back while we looked: the newer wish has its own look
+                changes = [change for change in changes if not change.asked]
+            announce_writes(session, tenant, changes, now=self._clock.now())
         situation = act.Situation(record, observed, self._systems, self._ports.fence, self._terms.product)
         for part in act.ORDER:
             own = [change for change in changes if change.part is part]

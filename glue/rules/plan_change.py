@@ -34,8 +34,6 @@ def decide_plan_change(record: TenantRecord, observed: Observed, tiers: Tiers) -
             return PlanStep([_plan(intent, None, tiers.get(intent.tier).plan_for(record.currency).code, adds=True)])
         case IntentKind.CHANGE:
             return _change(intent, active, waiting, tiers, record.currency)
-        case IntentKind.KEEP_PLAN:
-            return PlanStep([_step(intent, "pending", waiting.plan_code, None)]) if waiting and active else DONE
         case IntentKind.CANCEL_NOW:
             steps = [_step(intent, "pending", waiting.plan_code, None)] if waiting else []
             if active:
@@ -47,7 +45,10 @@ def decide_plan_change(record: TenantRecord, observed: Observed, tiers: Tiers) -
                 return DONE if active is None or active.ending_at is not None else PlanStep([])
             return PlanStep([_step(intent, "end", None, instant(end), restrictive=True)])
         case IntentKind.KEEP:
-            return PlanStep([_step(intent, "end", instant(active.ending_at), None, adds=True)]) if active and active.ending_at else DONE
+            steps = [_step(intent, "pending", waiting.plan_code, None)] if waiting and active else []
+            if active and active.ending_at:
+                steps.append(_step(intent, "end", instant(active.ending_at), None, adds=True))
+            return PlanStep(steps) if steps else DONE
         case IntentKind.ERASE:
             return None
 

@@ -14,7 +14,6 @@ class IntentKind(StrEnum):
 
     SUBSCRIBE = "subscribe"
     CHANGE = "change"
-    KEEP_PLAN = "keep_plan"
     CANCEL_NOW = "cancel_now"
     CANCEL_AT_END = "cancel_at_end"
     KEEP = "keep"

@@ -7,11 +7,12 @@ from starlette.responses import RedirectResponse, Response
 
 from glue.actions.coupons import redeem_coupon
 from glue.actions.plans import cancel, change_plan, ends_at, keep_plan, look_before_change
-from glue.errors import BadInput, Conflict
+from glue.errors import BadInput, Conflict, Unavailable
 from glue.rules.facts import Role
 from glue.rules.preflight import Gain, Preflight
 from glue.rules.tenant import IntentKind
 from glue.wiring import Services
+from portal.known import Look, Money
 from portal.languages import Writer
 from portal.people import Person
 from portal.prices import PriceCard, price_cards
@@ -38,11 +39,11 @@ class PlanPage:
 class PlanChangePage:
     """Before a change or the end: all texts are ready to be read, ``money_lines`` are (what, amount)."""
 
+    stale: str
     old: str
     new: str
     tier: str
     when: str
-    blockers: tuple[str, ...]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
     money_lines: tuple[tuple[str, str], ...]
@@ -67,8 +68,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         hint = writer.text("The running period ends on %(day)s.", day=writer.day(end)) if end else ""
         if facts.trial_ends_at and facts.standing == "trialing":
             hint = writer.text("The trial is free until %(day)s.", day=writer.day(facts.trial_ends_at))
-        if money.stale_since:
-            hint = writer.text("Lago does not answer. This is what we knew at %(time)s.", time=writer.moment(money.stale_since))
+        hint = _stale(writer, money) or hint
         context = PlanPage(
             hint=hint,
             standing=record.standing,
@@ -100,8 +100,6 @@ def routes(site: Site, services: Services) -> APIRouter:
         try:
             return site.once(request, nonce, action)
         except BadInput as error:
-            if error.field != "code":
-                raise
             return show(request, person, site.wrong({"code": code}, error, say=say), status=422)
         except Conflict as error:
             return show(request, person, site.wrong({"code": code}, BadInput(error.detail, field="code"), say=say), status=409)
@@ -111,8 +109,12 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get(request)
         person.must_see(Role.BILLING)
         writer = site.writer(request, person)
+        money = site.known.money(person.tenant)
+        if money.value is None:
+            raise Unavailable("Lago does not answer, and what you have is not known here.", remedy="Try again in a moment.")
+        running, prices = _running(services, person), services.plan_prices()
         try:
-            seen = look_before_change(actions, person.tenant, tier, plans=services.plan_prices(), running_work=_running(services, person))
+            seen = look_before_change(actions, person.tenant, tier, row=money.value.active, plans=prices, running_work=running)
         except Conflict:
             if services.tiers.find(tier) is None or actions.record(person.tenant).intent:
                 raise
@@ -120,8 +122,9 @@ def routes(site: Site, services: Services) -> APIRouter:
         except BadInput:
             return RedirectResponse("/plan", 303)
         else:
+            stale = _stale(writer, money)
             context = _change_page(
-                writer, seen, site.new_form(), currency=actions.record(person.tenant).currency, running=_running(services, person)
+                writer, seen, site.new_form(), currency=actions.record(person.tenant).currency, running=running, stale=stale
             )
         return site.page(request, "plan_change", context, title="Change the plan", person=person, current="plan")
 
@@ -133,13 +136,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         def action() -> str:
             change_plan(actions, person.tenant, tier, by=person.email)
             settled = actions.wait_until_settled(person.tenant, seconds=8)
-            say = site.writer(request, person).text
-            site.tell(
-                request,
-                say("The plan was changed.")
-                if settled
-                else say("Your wish is written down and is carried out as soon as all systems answer."),
-            )
+            site.tell_outcome(request, done=settled, said=site.writer(request, person).text("The plan was changed."))
             return "/plan"
 
         return site.once(request, nonce, action)
@@ -149,8 +146,8 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get(request)
         person.must(Role.BILLING)
         keep_plan(actions, person.tenant, by=person.email)
-        actions.wait_until_settled(person.tenant, seconds=8)
-        site.tell(request, site.writer(request, person).text("Everything stays as it is."))
+        settled = actions.wait_until_settled(person.tenant, seconds=8)
+        site.tell_outcome(request, done=settled, said=site.writer(request, person).text("Everything stays as it is."))
         return RedirectResponse("/plan", 303)
 
     @router.get("/cancel")
@@ -167,8 +164,8 @@ def routes(site: Site, services: Services) -> APIRouter:
 
         def action() -> str:
             cancel(actions, person.tenant, when=when, by=person.email)
-            actions.wait_until_settled(person.tenant, seconds=8)
-            site.tell(request, site.writer(request, person).text("The subscription was canceled."))
+            settled = actions.wait_until_settled(person.tenant, seconds=8)
+            site.tell_outcome(request, done=settled, said=site.writer(request, person).text("The subscription was canceled."))
             return "/plan"
 
         return site.once(request, nonce, action)
@@ -193,13 +190,20 @@ def _waiting(site: Site, services: Services, person: Person, writer: Writer) -> 
     return ""
 
 
+def _stale(writer: Writer, money: Look[Money]) -> str:
+    """Since when Lago is silent; empty while it answers."""
+    if not money.stale_since:
+        return ""
+    return writer.text("Lago does not answer. This is what we knew at %(time)s.", time=writer.moment(money.stale_since))
+
+
 def _running(services: Services, person: Person) -> int:
     return sum(
         run.state in {"queued", "running", "paused", "waiting_approval"} for run in services.dispatcher.runs(person.tenant, limit=50)
     )
 
 
-def _change_page(writer: Writer, seen: Preflight, form: FormState, *, currency: str, running: int) -> PlanChangePage:
+def _change_page(writer: Writer, seen: Preflight, form: FormState, *, currency: str, running: int, stale: str) -> PlanChangePage:
     say = writer.text
     if seen.at_once:
         when = say("The change happens at once.")
@@ -224,11 +228,11 @@ def _change_page(writer: Writer, seen: Preflight, form: FormState, *, currency: 
     if running and not seen.at_once:
         lost.append(say("Work that is running now goes on; later work has the limits of the new plan."))
     return PlanChangePage(
+        stale=stale,
         old=seen.old.title,
         new=seen.new.title,
         tier=seen.new.code,
         when=when,
-        blockers=(),
         gained=tuple(_in_words(writer, gain) for gain in seen.gained),
         lost=(*too_much, *lost),
         money_lines=tuple(money),
@@ -243,15 +247,17 @@ def _start_again(services: Services, writer: Writer, tier: str, form: FormState)
     """For a customer whose subscription has ended."""
     new = services.tiers.get(tier)
     return PlanChangePage(
-        old="–", new=new.title, tier=new.code, when=writer.text("A new subscription begins at once."), blockers=(), gained=(), lost=(), money_lines=(),
+        stale="", old="–", new=new.title, tier=new.code, when=writer.text("A new subscription begins at once."), gained=(), lost=(), money_lines=(),
         action="/plan/change", form_id="change", button=writer.text("Start with %(plan)s", plan=new.title), form=form,
     )  # fmt: skip
 
 
 def _cancel_page(site: Site, services: Services, person: Person, writer: Writer) -> PlanChangePage:
     say = writer.text
-    money = site.known.money(person.tenant).value
-    active = money.active if money else None
+    money = site.known.money(person.tenant)
+    if money.value is None:
+        raise Unavailable("Lago does not answer, and what you have is not known here.", remedy="Try again in a moment.")
+    active = money.value.active
     tier = services.tiers.of_plan(active.plan_code) if active else None
     if active is None or tier is None:
         raise Conflict("There is no running subscription to cancel.")
@@ -267,11 +273,11 @@ def _cancel_page(site: Site, services: Services, person: Person, writer: Writer)
     ]
     kept = [say("Your files, runs, invoices and usage, until you erase them"), say("The accounts of all members")]
     return PlanChangePage(
+        stale=_stale(writer, money),
         old=tier.title,
         new=say("no subscription"),
         tier="",
         when=say("The running period ends on %(day)s.", day=writer.day(end)),
-        blockers=(),
         gained=tuple(kept),
         lost=tuple(lost),
         money_lines=(),

@@ -143,3 +143,19 @@ def test_overrides_are_granted_again_after_an_upgrade(world):
         world.drain()
     assert world.snapshots[tenant].meters["agent_credits"].limit == 9000
     assert world.snapshots[tenant].features["own_models"] is True
+
+
+def test_wish_that_is_taken_back_while_it_is_looked_at_is_not_carried_out(world, team, monkeypatch):
+    read = world.lago.subscriptions_of
+
+    def reads_slowly(tenant):
+        monkeypatch.undo()
+        found = read(tenant)
+        keep_plan(world.actions, team, by="alice")
+        return found
+
+    cancel(world.actions, team, when="now", by="alice")
+    monkeypatch.setattr(world.lago, "subscriptions_of", reads_slowly)
+    world.drain()
+    assert world.subscription(team) is not None
+    assert world.row(team).intent == ""
