@@ -50,7 +50,7 @@ class FeedbackBox:
         if rating not in range(1, 6):
             raise BadInput("Please give one to five stars.", field="rating", expected="1 to 5")
         if len(text) > LONGEST_TEXT:
-            raise BadInput(f"Please write at most {LONGEST_TEXT} characters.", field="text")
+            raise BadInput("Please write at most %(longest)s characters.", field="text", longest=LONGEST_TEXT)
         with self._database.write(tenant) as session:
             session.add(
                 Feedback(

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import policy
@@ -21,7 +22,7 @@ from glue.db import Database, System, TenantScoped, Utc
 from glue.errors import BadInput
 from glue.rules.names import TenantId
 from glue.support.answers import REPLY_LINE, ReplyAddresses, write_about
-from glue.support.tickets import LONGEST_SUBJECT, LONGEST_TEXT, State, Ticket, Tickets
+from glue.support.tickets import LONGEST_SUBJECT, LONGEST_TEXT, MOST_FILES, NewFile, State, Ticket, Tickets, checked_file
 from glue.support.waiting import NOBODY
 
 LARGEST_MAIL = 10 * 2**20
@@ -138,34 +139,29 @@ class MailIn:
     ) -> tuple[Ticket, Outcome]:
         if ticket is not None and ticket.state != State.CLOSED:
             tenant = TenantId(ticket.tenant_id)
-            self._tickets.reply(ticket.id, author=_author(mail, sender), text=text, tenant=tenant, key=f"mail:{digest}")
-            self._attach(mail, ticket)
+            files, refused = _files(mail, room=MOST_FILES - len(self._tickets.view(ticket.id, tenant=tenant).files))
+            self._tickets.reply(ticket.id, author=_author(mail, sender), text=text, tenant=tenant, key=f"mail:{digest}", files=files)
+            self._note_refused(ticket.id, digest, refused)
             return ticket, Outcome.REPLIED
         tenant = TenantId(ticket.tenant_id if ticket else owner.tenant_id if owner else "")
         with self._database.read(tenant) as session:
             row = session.get_one(Tenant, tenant)
         subject = " ".join(_header(mail, "Subject").split())[:LONGEST_SUBJECT] or "(no subject)"
+        files, refused = _files(mail, room=MOST_FILES)
         opened = self._tickets.open(
             tenant, tier=row.tier, author=_author(mail, sender), email=sender, subject=subject, text=text, category="question",
-            priority="normal", nonce=f"mail:{digest}",
+            priority="normal", nonce=f"mail:{digest}", files=files,
         )  # fmt: skip
         new = self._tickets.view(opened, tenant=tenant).ticket
-        self._attach(mail, new)
+        self._note_refused(opened, digest, refused)
         with self._database.write(tenant) as session:
             taken = f"Thank you. Your request is ticket {new.id}; we answer within {new.answer_hours:g} hours.\n"
             write_about(session, new, self._clock, text=taken, key="taken", addresses=self._addresses)
         return new, Outcome.OPENED
 
-    def _attach(self, mail: EmailMessage, ticket: Ticket) -> None:
-        for part in _attached(mail):
-            name = re.sub(r"[^\w. ()+-]", "_", (part.get_filename() or "file").replace("\\", "/").rsplit("/", 1)[-1])[-100:]
-            content = part.get_payload(decode=True)
-            try:
-                self._tickets.attach(
-                    TenantId(ticket.tenant_id), ticket.id, name=name, content=content if isinstance(content, bytes) else b""
-                )
-            except BadInput as error:
-                self._tickets.note(ticket.id, author="mail", text=f"The file {name} was not taken: {error.detail}")
+    def _note_refused(self, ticket_id: str, digest: str, refused: Sequence[str]) -> None:
+        for place, text in enumerate(refused):
+            self._tickets.note(ticket_id, author="mail", text=text, key=f"mail:{digest}:{place}")
 
     def _keep(
         self, digest: str, outcome: Outcome, tenant: TenantId, *, ticket_id: str = "", sender: str, subject: str = "", text: str = ""
@@ -183,6 +179,25 @@ class MailIn:
 def scrub_mails(session: Session, tenant: TenantId) -> None:
     """Forget a customer's mails, in the caller's transaction."""
     session.execute(sa.delete(TicketMail).where(col(TicketMail.tenant_id) == tenant))
+
+
+def _files(mail: EmailMessage, *, room: int) -> tuple[list[NewFile], list[str]]:
+    """The files that are taken, at most ``room``, and why each of the others is not."""
+    taken: list[NewFile] = []
+    refused: list[str] = []
+    for part in _attached(mail):
+        name = re.sub(r"[^\w. ()+-]", "_", (part.get_filename() or "file").replace("\\", "/").rsplit("/", 1)[-1])[-100:]
+        content = part.get_payload(decode=True)
+        try:
+            file = checked_file(name, content if isinstance(content, bytes) else b"")
+        except BadInput as error:
+            refused.append(f"The file {name} was not taken: {error.detail}")
+        else:
+            if len(taken) < room:
+                taken.append(file)
+            else:
+                refused.append(f"The file {name} was not taken: a ticket may have {MOST_FILES} files.")
+    return taken, refused
 
 
 def _owner(session: Session, sender: str) -> Tenant | None:

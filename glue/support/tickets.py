@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -98,6 +98,14 @@ class TicketFile(TenantScoped, table=True):
 
 
 @dataclass(frozen=True)
+class NewFile:
+    """A file that came with a message; ``checked_file`` makes them."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class TicketView:
     ticket: Ticket
     messages: tuple[TicketMessage, ...]
@@ -111,9 +119,10 @@ class Tickets:
         self._database, self._clock, self._support_hours = database, clock, support_hours
 
     def open(
-        self, tenant: TenantId, *, tier: str, author: str, email: str, subject: str, text: str, category: str, priority: str, nonce: str
-    ) -> str:
-        """A new ticket's id; the same ``nonce`` again gives the same ticket. Raises BadInput."""
+        self, tenant: TenantId, *, tier: str, author: str, email: str, subject: str, text: str, category: str, priority: str, nonce: str,
+        files: Sequence[NewFile] = (),
+    ) -> str:  # fmt: skip
+        """A new ticket's id, kept with its files or not at all; the same ``nonce`` again gives the same ticket. Raises BadInput."""
         subject, text = _checked(subject, "subject", LONGEST_SUBJECT), _checked(text, "text", LONGEST_TEXT)
         _one_of(category, Category, "category")
         _one_of(priority, TicketPriority, "priority")
@@ -129,27 +138,19 @@ class Tickets:
                 return known.id
             session.add(ticket)
             session.add(TicketMessage(tenant_id=tenant, ticket_id=ticket.id, author=author, text=text, at=now))
+            _keep_files(session, ticket, files)
         return ticket.id
 
-    def attach(self, tenant: TenantId, ticket_id: str, *, name: str, content: bytes) -> None:
-        """Add a file. Raises BadInput for a name, type or size that is not taken."""
-        suffix = name[name.rfind(".") :].lower() if "." in name else ""
-        if not _FILE_NAME.fullmatch(name) or suffix not in FILE_TYPES:
-            raise BadInput(f"Files may be {', '.join(sorted(FILE_TYPES))} with a plain name.", field="file", expected="a plain file name")
-        if not content.startswith(FILE_TYPES[suffix]):
-            raise BadInput(f"This is not a {suffix} file.", field="file", expected=suffix)
-        if not content or (not FILE_TYPES[suffix] and b"\0" in content):
-            raise BadInput(f"This is not a {suffix} file.", field="file", expected=suffix)
-        if len(content) > LARGEST_FILE:
-            raise BadInput("Files may have 5 MB.", field="file", expected="at most 5 MB")
-        with self._database.write(tenant) as session:
-            _get(session, ticket_id)
-            count = session.exec(select(sa.func.count()).select_from(TicketFile).where(TicketFile.ticket_id == ticket_id)).one()
-            if count >= MOST_FILES:
-                raise BadInput(f"A ticket may have {MOST_FILES} files.", field="file")
-            session.add(TicketFile(tenant_id=tenant, ticket_id=ticket_id, name=name, content=content))
-
-    def reply(self, ticket_id: str, *, author: str, text: str, tenant: TenantId | None = None, key: str | None = None) -> Ticket:
+    def reply(
+        self,
+        ticket_id: str,
+        *,
+        author: str,
+        text: str,
+        tenant: TenantId | None = None,
+        key: str | None = None,
+        files: Sequence[NewFile] = (),
+    ) -> Ticket:
         """The customer's reply, or with no ``tenant`` the operator's: sets whose turn it is; the same ``key`` again changes nothing.
 
         Raises BadInput, NotFound, Conflict.
@@ -176,6 +177,7 @@ class Tickets:
                     tenant_id=ticket.tenant_id, ticket_id=ticket_id, author=author, by_operator=tenant is None, key=key, text=text, at=now
                 )
             )
+            _keep_files(session, ticket, files)
             return ticket
 
     def note(self, ticket_id: str, *, author: str, text: str, key: str | None = None) -> None:
@@ -241,6 +243,20 @@ class Tickets:
             return row.name, row.content
 
 
+def checked_file(name: str, content: bytes) -> NewFile:
+    """A file that a ticket may have. Raises BadInput for a name, type or size that is not taken."""
+    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    if not _FILE_NAME.fullmatch(name) or suffix not in FILE_TYPES:
+        raise BadInput(
+            "Files may be %(kinds)s with a plain name.", field="file", expected="a plain file name", kinds=", ".join(sorted(FILE_TYPES))
+        )
+    if len(content) > LARGEST_FILE:
+        raise BadInput("Files may have 5 MB.", field="file", expected="at most 5 MB")
+    if not content or not content.startswith(FILE_TYPES[suffix]) or (not FILE_TYPES[suffix] and b"\0" in content):
+        raise BadInput("This is not a %(expected)s file.", field="file", expected=suffix)
+    return NewFile(name, content)
+
+
 def scrub_tickets(session: Session, tenant: TenantId) -> None:
     """Forget a customer's tickets, in the caller's transaction."""
     for table in (TicketFile, TicketMessage, Ticket):
@@ -254,13 +270,20 @@ def _get(session: Session, ticket_id: str) -> Ticket:
     return ticket
 
 
+def _keep_files(session: Session, ticket: Ticket, files: Sequence[NewFile]) -> None:
+    count = session.exec(select(sa.func.count()).select_from(TicketFile).where(TicketFile.ticket_id == ticket.id)).one()
+    if files and count + len(files) > MOST_FILES:
+        raise BadInput("A ticket may have %(most)s files.", field="file", most=MOST_FILES)
+    session.add_all(TicketFile(tenant_id=ticket.tenant_id, ticket_id=ticket.id, name=file.name, content=file.content) for file in files)
+
+
 def _checked(text: str, field: str, longest: int) -> str:
     text = text.strip()
     if not text or len(text) > longest:
-        raise BadInput(f"Please write 1 to {longest} characters.", field=field, expected=f"1 to {longest} characters")
+        raise BadInput("Please write 1 to %(longest)s characters.", field=field, expected=f"1 to {longest} characters", longest=longest)
     return text
 
 
 def _one_of(value: str, kind: type[StrEnum], field: str) -> None:
     if value not in set(kind):
-        raise BadInput(f"Please choose one of {', '.join(kind)}.", field=field, expected=", ".join(kind))
+        raise BadInput("Please choose one of %(expected)s.", field=field, expected=", ".join(kind))

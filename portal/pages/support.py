@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from glue.errors import BadInput
-from glue.support.tickets import LARGEST_FILE, Category, State, Ticket, TicketPriority, TicketView
+from glue.errors import BadInput, Conflict
+from glue.support.tickets import LARGEST_FILE, Category, NewFile, State, Ticket, TicketPriority, TicketView, checked_file
 from glue.wiring import Services
+from portal.languages import refusal
 from portal.people import Person
 from portal.rendering import FormState
 from portal.site import FormText, Site
@@ -81,9 +82,8 @@ def routes(site: Site, services: Services) -> APIRouter:
             tier = services.actions.tier(person.tenant)
             ticket_id = tickets.open(
                 person.tenant, tier=tier.code if tier else "", author=person.name, email=person.email, subject=subject, text=text,
-                category=category, priority=priority, nonce=nonce,
+                category=category, priority=priority, nonce=nonce, files=_files(file),
             )  # fmt: skip
-            _attach(services, person, ticket_id, file)
             site.tell(request, say("Thank you. We answer by mail and here."))
             return f"/help/tickets/{ticket_id}"
 
@@ -111,15 +111,17 @@ def routes(site: Site, services: Services) -> APIRouter:
         say = site.writer(request, person).text
 
         def action() -> str:
-            _check_file(file)
-            tickets.reply(ticket_id, author=person.name, text=text, tenant=person.tenant)
-            _attach(services, person, ticket_id, file)
+            tickets.reply(ticket_id, author=person.name, text=text, tenant=person.tenant, key=f"{ticket_id}:{nonce}", files=_files(file))
             return f"/help/tickets/{ticket_id}"
 
         try:
             return site.once(request, nonce, action)
         except BadInput as error:
             return show_ticket(request, person, ticket_id, site.wrong({"text": text}, error, say=say), status=422)
+        except Conflict as error:  # closed meanwhile: what was typed goes on as a new ticket
+            subject = tickets.view(ticket_id, tenant=person.tenant).ticket.subject
+            problem = BadInput(error.detail, field="subject")
+            return show(request, person, site.wrong({"subject": subject, "text": text}, problem, say=say), status=409)
 
     @router.post("/tickets/{ticket_id}/solved")
     def solve(request: Request, ticket_id: str) -> Response:
@@ -135,20 +137,28 @@ def routes(site: Site, services: Services) -> APIRouter:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @router.post("/feedback")
-    def feedback(request: Request, rating: FormText = "", text: FormText = "", page: FormText = "", contact: FormText = "") -> Response:
+    def feedback(
+        request: Request, rating: FormText = "", text: FormText = "", page: FormText = "", contact: FormText = "", nonce: FormText = ""
+    ) -> Response:
         person = writer_of(request)
         say = site.writer(request, person).text
-        try:
+
+        def action() -> str:
             services.feedback.give(
                 person.tenant, rating=int(rating) if rating.isdecimal() else 0, text=text, page=page, author=person.email, contact=contact == "yes",
             )  # fmt: skip
+            site.tell(request, say("Thank you, we read every word."))
+            return "/help"
+
+        try:
+            return site.once(request, nonce, action)
         except BadInput as error:
             problem = FormState(
-                {"feedback": text}, {("rating" if error.field == "rating" else "feedback"): say(error.detail)}, site.new_form().nonce
+                {"feedback": text, "rating": rating},
+                {("rating" if error.field == "rating" else "feedback"): refusal(error, say)},
+                site.new_form().nonce,
             )
             return show(request, person, problem, status=422)
-        site.tell(request, say("Thank you, we read every word."))
-        return RedirectResponse("/help", 303)
 
     def writer_of(request: Request) -> Person:
         person = site.people.get(request)
@@ -158,13 +168,8 @@ def routes(site: Site, services: Services) -> APIRouter:
     return router
 
 
-def _check_file(file: UploadFile | None) -> None:
-    if file is not None and (file.size or 0) > LARGEST_FILE:
-        raise BadInput("Files may have 5 MB.", field="file", expected="at most 5 MB")
-
-
-def _attach(services: Services, person: Person, ticket_id: str, file: UploadFile | None) -> None:
-    if file is not None and file.filename:
-        _check_file(file)
-        name = file.filename.replace("\\", "/").rsplit("/", 1)[-1]
-        services.tickets.attach(person.tenant, ticket_id, name=name, content=file.file.read(LARGEST_FILE + 1))
+def _files(file: UploadFile | None) -> tuple[NewFile, ...]:
+    """What was chosen, checked: nothing is written before its file is found to be good."""
+    if file is None or not file.filename:
+        return ()
+    return (checked_file(file.filename.replace("\\", "/").rsplit("/", 1)[-1], file.file.read(LARGEST_FILE + 1)),)
