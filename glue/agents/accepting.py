@@ -38,10 +38,10 @@ class Acceptance:
         self._books, self._clock, self._meter, self._credits = books, clock, meter, credits_
         self._reader, self._enqueue, self._demand_runs = reader, enqueue, demand_runs
 
-    def accept(self, tenant: TenantId, quote_id: str, *, asked_by: str, key: str) -> RunView:
-        """Reserve the cap and queue the run. The same quote and key again answer the same run.
+    def accept(self, tenant: TenantId, quote_id: str, *, asked_by: str, key: str, cap: int | None = None) -> RunView:
+        """Reserve the cap and queue the run. The same quote and key again answer the same run. ``cap``: what the person saw, if they said.
 
-        Raises LimitReached (not enough credits), NotAllowed, Conflict (accepted with another key, or out of date).
+        Raises LimitReached (not enough credits), NotAllowed, Conflict (accepted with another key, changed, or out of date).
         """
         if not key or len(key) > 255:
             raise BadInput("An acceptance needs a key.", field="key", expected="1 to 255 characters, new for each acceptance")
@@ -57,6 +57,8 @@ class Acceptance:
         self._demand_runs()
         if self._clock.now() > quote.valid_until:
             raise Conflict("This quote is out of date.", remedy="Ask for a new one.", quote=quote_id)
+        if cap is not None and cap != quote.cap:
+            raise _changed(quote_id)
         run_id = "run-" + quote_id.removeprefix("quote-")
         hold = self._credits.hold(tenant, run_id, quote.cap)
         try:
@@ -72,7 +74,7 @@ class Acceptance:
             if quote.run_id or quote.cap != cap:
                 if quote.run_id and page.run(quote.run_id).key == key:
                     return
-                raise Conflict("This quote changed or was accepted meanwhile.", remedy="Look at it again.", quote=quote_id)
+                raise _changed(quote_id)
             quote.run_id = run_id
             run = AgentRun(
                 id=run_id, tenant_id=tenant, quote_id=quote_id, key=key, asked_by=asked_by, state="queued", cap=cap, holds=[hold],
@@ -107,12 +109,15 @@ class Acceptance:
         for run in waiting:
             self._enqueue(run)
 
-    def approve(self, tenant: TenantId, run_id: str, *, asked_by: str, extra: int | None = None) -> RunView:
-        """Raise the cap by ``extra`` credits (what the run asked for, if not given), and carry on. Raises LimitReached, Conflict."""
+    def approve(self, tenant: TenantId, run_id: str, *, asked_by: str, extra: int | None = None, cap: int | None = None) -> RunView:
+        """Raise the cap by ``extra`` credits (what the run asked for, if not given), and carry on. ``cap``: the one the person saw.
+
+        Raises LimitReached, Conflict.
+        """
         with self._books.read(tenant) as page:
             run = page.run(run_id)
         more = run.needs if extra is None else extra
-        if run.state != "waiting_approval":
+        if run.state != "waiting_approval" or cap not in {None, run.cap}:
             raise moved_on(run)
         most = self._meter.snapshot_of(tenant).max_credits_per_run
         if more < 0 or run.cap + more > most:
@@ -124,7 +129,7 @@ class Acceptance:
         holds = [self._credits.hold(tenant, run_id, more, part=run.round)] if more else []
         with self._books.change(tenant) as page:
             run = page.run(run_id)
-            if run.state != "waiting_approval":
+            if run.state != "waiting_approval" or cap not in {None, run.cap}:
                 raise moved_on(run)
             known = {hold["id"] for hold in run.holds}
             new = [hold for hold in holds if hold["id"] not in known]
@@ -156,3 +161,7 @@ class Acceptance:
             page.move(run, "queued", by=asked_by, step=step)
         self.admit(tenant)
         return self._reader.run_of(tenant, run_id)
+
+
+def _changed(quote_id: str) -> Conflict:
+    return Conflict("This quote changed or was accepted meanwhile.", remedy="Look at it again.", quote=quote_id)

@@ -14,6 +14,7 @@ from glue.errors import BadInput, Conflict, GlueError, LimitReached, NotAllowed
 from glue.rules.facts import Role
 from glue.wiring import Services
 from portal.graph import Graph, lay_out
+from portal.languages import refusal
 from portal.people import Person
 from portal.rendering import FormState
 from portal.samples import SAMPLES, Sample
@@ -110,10 +111,10 @@ def routes(site: Site, services: Services) -> APIRouter:
         except BadInput as error:
             return show_new(request, person, site.wrong({"text": text}, error, say=say), status=422)
         except LimitReached as error:
-            refusal = say("Your plan allows %(limit)s credits a run; this would cost about %(expected)s.", limit=error.fields.get("limit", ""), expected=error.fields.get("expected", ""))  # fmt: skip
-            return show_new(request, person, site.new_form(text=text), refusal=refusal, status=403)
+            why = say("Your plan allows %(limit)s credits a run; this would cost about %(expected)s.", limit=error.fields.get("limit", ""), expected=error.fields.get("expected", ""))  # fmt: skip
+            return show_new(request, person, site.new_form(text=text), refusal=why, status=403)
         except NotAllowed as error:
-            return show_new(request, person, site.new_form(text=text), refusal=say(error.detail), status=403)
+            return show_new(request, person, site.new_form(text=text), refusal=refusal(error, say), status=403)
         return RedirectResponse(f"/runs/quotes/{quote.id}", 303)
 
     def show_quote(request: Request, person: Person, quote: QuoteView, *, refusal: str = "", status: int = 200) -> Response:
@@ -142,20 +143,21 @@ def routes(site: Site, services: Services) -> APIRouter:
         return RedirectResponse(f"/runs/quotes/{quote_id}", 303)
 
     @router.post("/quotes/{quote_id}/accept")
-    def accept(request: Request, quote_id: str, nonce: FormText = "") -> Response:
-        """Begin. The form sent twice begins once: its nonce is the key of the acceptance."""
+    def accept(request: Request, quote_id: str, nonce: FormText = "", cap: FormText = "") -> Response:
+        """Begin, for the ``cap`` that the page showed. The form sent twice begins once: its nonce is the key of the acceptance."""
         person = asker(request)
         say = site.writer(request, person).text
         try:
-            run = services.dispatcher.accept(person.tenant, quote_id, asked_by=person.email, key=nonce)
+            run = services.dispatcher.accept(person.tenant, quote_id, asked_by=person.email, key=nonce, cap=_whole(cap))
         except LimitReached:
             quote = services.dispatcher.quote_of(person.tenant, quote_id)
-            refusal = say("There are not enough credits left in this period to cover the cap of %(cap)s.", cap=quote.cap)
-            return show_quote(request, person, quote, refusal=refusal, status=403)
-        except Conflict as error:
-            if known := services.dispatcher.quote_of(person.tenant, quote_id).run_id:
-                return RedirectResponse(f"/runs/{known}", 303)
-            return show_quote(request, person, services.dispatcher.quote_of(person.tenant, quote_id), refusal=say(error.detail), status=409)
+            why = say("There are not enough credits left in this period to cover the cap of %(cap)s.", cap=quote.cap)
+            return show_quote(request, person, quote, refusal=why, status=403)
+        except (Conflict, NotAllowed) as error:
+            quote = services.dispatcher.quote_of(person.tenant, quote_id)
+            if quote.run_id:
+                return RedirectResponse(f"/runs/{quote.run_id}", 303)
+            return show_quote(request, person, quote, refusal=refusal(error, say), status=409 if isinstance(error, Conflict) else 403)
         return RedirectResponse(f"/runs/{run.id}", 303)
 
     @router.get("/{run_id}")
@@ -184,15 +186,17 @@ def routes(site: Site, services: Services) -> APIRouter:
         return Response(content, media_type="text/plain; charset=utf-8" if shown else "application/octet-stream", headers=headers)
 
     @router.post("/{run_id}/{verb}")
-    def act(request: Request, run_id: str, verb: str, step: FormText = "") -> Response:
-        """approve, pause, resume, cancel or retry: what the buttons of a run do."""
+    def act(request: Request, run_id: str, verb: str, step: FormText = "", cap: FormText = "", extra: FormText = "") -> Response:
+        """Approve (``extra`` on top of the ``cap`` that the page showed), pause, resume, cancel or retry: what the buttons of a run do."""
         person = asker(request)
         dispatcher = services.dispatcher
         try:
             match verb:
                 case "retry":
                     dispatcher.retry_step(person.tenant, run_id, step, asked_by=person.email)
-                case "approve" | "pause" | "resume" | "cancel":
+                case "approve":
+                    dispatcher.approve(person.tenant, run_id, asked_by=person.email, extra=_whole(extra), cap=_whole(cap))
+                case "pause" | "resume" | "cancel":
                     getattr(dispatcher, verb)(person.tenant, run_id, asked_by=person.email)
                 case _:
                     raise BadInput("This cannot be done with a run.", field="verb")
@@ -201,6 +205,11 @@ def routes(site: Site, services: Services) -> APIRouter:
         return RedirectResponse(f"/runs/{run_id}", 303)
 
     return router
+
+
+def _whole(text: str) -> int:
+    """A number that a page of ours put into its form; -1, which equals none, for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
 def _refusal(site: Site, request: Request, person: Person, error: GlueError) -> str:

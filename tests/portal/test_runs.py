@@ -85,6 +85,44 @@ def test_a_canceled_run_costs_only_what_was_done(rita, put, portal):
     assert worker.calls == worker.calls[:1]
 
 
+def test_more_than_is_left_is_not_approved(portal, put):
+    person = Person(portal, "Fia")
+    person.become_customer("Few Funds", tier="free")
+    put(ScriptedWorker(tokens=90_000))
+    run = start(person)
+    wait_for(person, run, "waiting_approval")
+    left = portal.services.meter.check(person.tenant, "agent_credits")["remaining"]
+    portal.services.meter.consume(person.tenant, "agent_credits", left)
+    page = person.submit("approve")
+    assert "There are not enough credits left for this" in page.text
+    assert 'data-run-state="waiting_approval"' in page.html
+    person.submit("cancel")
+    wait_for(person, run, "canceled")
+
+
+def test_stale_page_approves_nothing(rita, put):
+    put(ScriptedWorker(tokens=90_000))
+    run = start(rita)
+    page = wait_for(rita, run, "waiting_approval")
+    seen = page.form("approve").fields
+    for other in ({"cap": str(int(seen["cap"]) - 1)}, {"extra": "many"}):
+        assert rita.post(f"{run.removeprefix(rita.portal.url)}/approve", **seen | other).status_code == 303
+        page = rita.visitor.open(run)
+        assert 'data-run-state="waiting_approval"' in page.html
+        assert page.form("approve").fields == seen
+    rita.submit("cancel")
+    wait_for(rita, run, "canceled")
+
+
+def test_step_that_is_not_there_is_not_done_again(rita, put):
+    put(ScriptedWorker())
+    run = start(rita)
+    wait_for(rita, run, "completed")
+    path = run.removeprefix(rita.portal.url)
+    assert rita.post(f"{path}/retry", step="unknown").status_code == 404
+    assert rita.open(f"{path}/artifacts/unknown.md").status == 404
+
+
 def test_a_failed_step_says_why_and_is_done_again(rita, put):
     class Once(ScriptedWorker):
         def perform(self, work, **options):
