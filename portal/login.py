@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import httpx
+import httpx2
 from anyio.to_thread import run_sync
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
@@ -59,8 +60,8 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
             extra["ui_locales"] = {"pt": "pt-BR"}.get(language, language)
         try:
             redirect: Response = await oauth.keycloak.authorize_redirect(request, callback_url, **extra)
-        except httpx.HTTPError as error:
-            raise Unavailable("The sign-in service does not answer.", remedy="Try again in a minute.") from error
+        except httpx2.HTTPError as error:
+            raise _silent() from error
         return redirect
 
     @router.get("/callback")
@@ -74,6 +75,8 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
             token = await oauth.keycloak.authorize_access_token(request)
         except (OAuthError, JoseError):
             return RedirectResponse("/auth/login", 303)  # an old tab: Keycloak still knows the person and answers at once
+        except httpx2.HTTPError as error:
+            raise _silent() from error
         then = safe_path(request.session.get("then"))
         claims = token["userinfo"]
         active = await run_sync(keycloak.introspect, token["access_token"]) or {}
@@ -113,6 +116,10 @@ def routes(settings: Settings, keycloak: Keycloak, signins: Signins, clock: Cloc
         return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
     return router
+
+
+def _silent() -> Unavailable:
+    return Unavailable("The sign-in service does not answer.", remedy="Try again in a minute.")
 
 
 def _verified(token: str, jwks: dict[str, Any], *, issuer: str, audience: str, now: float) -> dict[str, Any]:

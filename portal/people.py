@@ -13,6 +13,7 @@ from glue.upstream.keycloak import Keycloak
 from portal.rendering import Choice
 
 CHECK_SECONDS = 45
+VOUCHED_SECONDS = 600  # so long a person who was known goes on while Keycloak does not answer
 UNLISTED_SECONDS = 1  # for somebody whom the last look did not find in a team: just joined, or just removed
 
 
@@ -160,6 +161,6 @@ class People:
             organizations = [one.alias for one in self._keycloak.organizations_of_user(data["sub"]) if one.enabled]
         except UpstreamError:
             # Without Keycloak what was known goes on for ten minutes, then nobody can vouch for this person any more.
-            return bool(now - data["checked_at"] < 600)
+            return bool(now - data["checked_at"] < VOUCHED_SECONDS)
         request.session["person"] = data | {"organizations": sorted(organizations), "checked_at": now}
         return True

@@ -27,12 +27,15 @@ class SqlStore(SessionStore):
 
     async def write(self, session_id: str, data: bytes, lifetime: int, ttl: int) -> str:  # noqa: ARG002
         content = _content(data)
-        if (session_id, content) == _loaded.get(("", {})):
+        read_id, read = _loaded.get(("", {}))
+        if (session_id, content) == (read_id, read):
             return session_id
-        person = content.get("person", {})
+        person, known = content.get("person", {}), session_id == read_id and bool(read)
 
         def store() -> None:
-            self._signins.write(session_id, data, seconds=ttl, subject=person.get("sub", ""), identity_session=person.get("sid", ""))
+            self._signins.write(
+                session_id, data, seconds=ttl, subject=person.get("sub", ""), identity_session=person.get("sid", ""), known=known
+            )
 
         await run_sync(store)
         return session_id

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -36,13 +37,18 @@ class Signins:
             row = session.get(Signin, _digest(session_id))
             return row.data if row and row.expires_at > self._clock.wall() else b""
 
-    def write(self, session_id: str, data: bytes, *, seconds: int, subject: str = "", identity_session: str = "") -> None:
-        """Store ``data`` for ``seconds``."""
-        expires_at = self._clock.wall() + timedelta(seconds=seconds)
+    def write(
+        self, session_id: str, data: bytes, *, seconds: int, subject: str = "", identity_session: str = "", known: bool = False
+    ) -> None:
+        """Store ``data`` for ``seconds``. ``known``: it was read before, so that it stays ended should it have been ended meanwhile."""
+        row: dict[str, Any] = {
+            "data": data, "expires_at": self._clock.wall() + timedelta(seconds=seconds), "subject": subject, "identity_session": identity_session,
+        }  # fmt: skip
         with self._database.write(_SCOPE) as session:
-            session.merge(
-                Signin(digest=_digest(session_id), data=data, expires_at=expires_at, subject=subject, identity_session=identity_session)
-            )
+            if known:
+                session.execute(sa.update(Signin).where(Signin.digest == _digest(session_id)).values(**row))  # type: ignore[arg-type]
+            else:
+                session.merge(Signin(digest=_digest(session_id), **row))
 
     def remove(self, session_id: str) -> None:
         with self._database.write(_SCOPE) as session:

@@ -72,7 +72,7 @@ def routes(site: Site, services: Services) -> APIRouter:
                 request, "landing", LandingPage(services.rollout.by_invitation or services.rollout.is_closed()), title="Welcome"
             )
         if not person.tenant:
-            return RedirectResponse("/welcome", 303)
+            return RedirectResponse("/operator" if person.operator else "/welcome", 303)
         return site.page(
             request, "overview", _overview(site, services, request, person), title="Overview", person=person, current="overview"
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
+from starsessions import regenerate_session_id
 
 from glue.actions.privacy import erase, export
 from glue.errors import BadInput
@@ -60,13 +61,16 @@ def routes(site: Site, services: Services) -> APIRouter:
             erase(services.actions, person.tenant, confirm=confirm, by=person.email)
         except BadInput as error:
             return show(request, person, site.wrong({"confirm": confirm}, error, say=say), status=422)
-        services.actions.wait_until_settled(person.tenant, seconds=15)
+        if not services.actions.wait_until_settled(person.tenant, seconds=15):
+            site.tell_outcome(request, done=False, said="")
+            return RedirectResponse("/privacy", 303)
         site.known.forget(person.tenant)
         gone = {member.user_id for member in team.members if services.keycloak.find_user(member.user_id) is None} if team else set()
         for user_id in gone:  # a session knows the name of whoever signed in
             services.signins.end(subject=user_id)
         if person.subject in gone:
             request.session.clear()
+            regenerate_session_id(request)
         else:
             data = request.session["person"]
             request.session["person"] = data | {"organizations": [one for one in data["organizations"] if one != person.tenant]}
