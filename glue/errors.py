@@ -19,18 +19,31 @@ GlueError
       └─ UpstreamConflict
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
+def fill(sentence: str, fields: Mapping[str, Any]) -> str:
+    """The sentence with its places filled; one that somebody's own words made unfillable stays as it is."""
+    try:
+        return sentence % fields if "%(" in sentence else sentence
+    except (KeyError, TypeError, ValueError):
+        return sentence
+
+
 class GlueError(Exception):
-    """What happened, why and what to do, for a person; ``code`` and ``fields`` for a machine."""
+    """What happened, why and what to do, for a person; ``code`` and ``fields`` for a machine.
+
+    ``detail`` may have places to fill from ``fields``, like ``%(limit)s``; ``sentence`` keeps them open, for other languages.
+    """
 
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong"
 
     def __init__(self, detail: str, *, remedy: str = "", **fields: Any) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        self.sentence = detail
+        self.detail = fill(detail, fields)
+        super().__init__(self.detail)
         self.remedy = remedy
         self.fields = fields
 

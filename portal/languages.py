@@ -1,6 +1,6 @@
 """Languages of the pages: English in the templates, four catalogs beside it, numbers and dates as people there write them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -12,6 +12,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
 from babel.support import NullTranslations, Translations
+
+from glue.errors import GlueError, fill
 
 LOCALES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "pt": "Português"}
 FOLDER = Path(__file__).parent / "locale"
@@ -50,6 +52,11 @@ def accepted(header: str) -> list[str]:
         except ValueError:
             continue
     return [tag for _, tag in sorted(weighted, key=lambda pair: pair[0])]
+
+
+def refusal(error: GlueError, say: Callable[[str], str]) -> str:
+    """Why something was refused, as ``say`` says it, with the error's numbers in it."""
+    return fill(say(error.sentence), error.fields)
 
 
 class Writer:

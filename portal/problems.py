@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from glue.app.problems import status_of
 from glue.errors import BadInput, ConfigInvalid, GlueError, LimitReached, NotFound, Unavailable, UpstreamError
+from portal.languages import refusal
 from portal.people import OnboardingNeeded, SignInNeeded
-from portal.site import Site
+from portal.site import Site, StalePage
 
 log = structlog.get_logger()
 
@@ -41,6 +42,10 @@ def install(app: FastAPI, site: Site) -> None:
     @app.exception_handler(OnboardingNeeded)
     def to_onboarding(_request: Request, _error: OnboardingNeeded) -> Response:
         return RedirectResponse("/welcome", 303)
+
+    @app.exception_handler(StalePage)
+    def on_stale(request: Request, error: StalePage) -> Response:
+        return show(request, error, status=409)
 
     @app.exception_handler(GlueError)
     def on_problem(request: Request, error: GlueError) -> Response:
@@ -73,7 +78,7 @@ def install(app: FastAPI, site: Site) -> None:
         except GlueError:  # the page about a problem must not meet another one
             person = None
         say = site.writer(request, person).text
-        detail = say("We could not finish this because a system we depend on had a problem.") if inner else say(error.detail)
+        detail = say("We could not finish this because a system we depend on had a problem.") if inner else refusal(error, say)
         remedy = say("Try again in a moment; nothing was lost.") if inner else error.remedy and say(error.remedy)
         facts = tuple((name, str(error.fields[name])) for name in ("limit", "used", "remaining", "resets_at") if name in error.fields)
         context = ProblemPage(

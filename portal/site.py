@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from glue.errors import BadInput
+from glue.errors import BadInput, GlueError, NotFound
 from glue.rules.facts import Role
 from portal.known import Known
-from portal.languages import LOCALES, Writer, accepted, choose
+from portal.languages import LOCALES, Writer, accepted, choose, refusal
 from portal.people import People, Person
 from portal.rendering import Flash, FormState, Frame, NavItem, render
 
@@ -40,6 +40,13 @@ _OPERATOR_NAV = (
     ("tickets", "Tickets", "/operator/tickets", "tickets"),
     ("health", "Health", "/operator/health", "health"),
 )
+
+
+class StalePage(GlueError):
+    """A form that is not as we served it."""
+
+    code = "stale_page"
+    title = "This page is stale"
 
 
 class Site:
@@ -100,29 +107,39 @@ class Site:
         """Show a sentence on the next page."""
         request.session["flashes"] = [*request.session.get("flashes", []), {"text": text, "tone": tone}]
 
+    def tell_outcome(self, request: Request, *, done: bool, said: str) -> None:
+        """``said`` when it is done; else that it was written down and will be."""
+        later = self.writer(request).text("Your wish is written down and is carried out as soon as all systems answer.")
+        self.tell(request, *((said,) if done else (later, "warn")))
+
     def new_form(self, **values: str) -> FormState:
         """An empty form, or one filled with ``values``."""
         return FormState(values=values, nonce=secrets.token_urlsafe(12))
 
     def wrong(self, values: dict[str, str], error: BadInput, *, say: Callable[[str], str], nonce: str = "") -> FormState:
         """The form again, with what was typed and the problem beside its field, in the person's language."""
-        return FormState(values=values, problems={error.field: say(error.detail)}, nonce=nonce or secrets.token_urlsafe(12))
+        return FormState(values=values, problems={error.field: refusal(error, say)}, nonce=nonce or secrets.token_urlsafe(12))
 
     def once(self, request: Request, nonce: str, action: Callable[[], str]) -> Response:
-        """Do ``action`` (which returns where to go on) unless this very form was sent before; then go there again."""
+        """Do ``action`` (which returns where to go on) unless this very form was sent before; then go there again. Raises StalePage."""
         done: dict[str, str] = request.session.get("done", {})
         if not nonce:
-            raise BadInput(
-                "This page is stale.",
-                field="nonce",
-                expected="the form as it was served",
-                remedy="Load the page again and send it once more.",
-            )
+            raise StalePage("This page is stale.", remedy="Load the page again and send it once more.")
         if nonce not in done:
             there = action()
             request.session["done"] = dict([*done.items(), (nonce, there)][-30:])
             return RedirectResponse(there, 303)
         return RedirectResponse(done[nonce], 303)
+
+    def let_go(self, request: Request, there: str, action: Callable[[], object], said: str) -> Response:
+        """Do ``action``, which takes something away or from a list, and say so; what is gone already is no mistake of the person's."""
+        try:
+            action()
+        except NotFound:
+            self.tell(request, self.writer(request).text("It is not there any more; perhaps this was sent twice."), "warn")
+        else:
+            self.tell(request, said)
+        return RedirectResponse(there, 303)
 
     def languages(self) -> dict[str, str]:
         return LOCALES

@@ -12,9 +12,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from glue import errors
 from glue.agents import planning
 from glue.catalog.files import load_tiers
+from glue.errors import GlueError
 from portal.event_words import SENTENCES, STANDINGS
 from portal.invoice_pdf import REDUCTIONS
 from portal.languages import FOLDER, LOCALES
@@ -22,10 +22,19 @@ from portal.samples import SAMPLES
 from portal.site import _CUSTOMER_NAV, _OPERATOR_NAV
 
 ROOT = Path(__file__).parents[1]
-MODULES = ("portal", "glue/actions", "glue/support")
-ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.GlueError)}
+AGENTS = tuple(f"glue/agents/{name}.py" for name in ("accepting", "artifacts", "books", "quoting"))
+MODULES = ("portal", "glue/actions", *AGENTS, "glue/support", "glue/switches.py")
 TOLD = ("detail", "remedy")
 Message = str | tuple[str, str]
+
+
+def _kinds(of: type[GlueError] = GlueError) -> Iterator[type[GlueError]]:
+    yield of
+    for kind in of.__subclasses__():
+        yield from _kinds(kind)
+
+
+ERRORS = {kind.__name__: kind.title for kind in _kinds()}  # with the portal's own
 
 
 def collect() -> dict[Message, None]:
@@ -37,12 +46,10 @@ def collect() -> dict[Message, None]:
                 for _, message, _, _ in extract("jinja2.ext:babel_extract", stream, keywords={"_": None, "plural": (1, 2)}):
                     found[message] = None
     for folder in MODULES:
-        for file in sorted((ROOT / folder).rglob("*.py")):
+        for file in sorted((ROOT / folder).rglob("*.py")) or [ROOT / folder]:
             if not any(part.startswith("operator") for part in (file.parent.name, file.name)):
                 found |= dict.fromkeys(_in_module(ast.parse(file.read_text(encoding="utf-8"))))
-    found |= dict.fromkeys(
-        value.title for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.GlueError)
-    )
+    found |= dict.fromkeys(ERRORS.values())
     found |= dict.fromkeys(label for _, label, *_ in (*_CUSTOMER_NAV, *_OPERATOR_NAV))
     found |= dict.fromkeys(text for sample in SAMPLES for text in (sample.title, sample.summary))
     found |= dict.fromkeys(tier.summary for tier in load_tiers(ROOT))

@@ -1,10 +1,11 @@
 """Machines: activated through us, one at a time per license and counted, since parallel activations overshoot upstream."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from glue.actions.asking import Actions
-from glue.errors import BadInput, LimitReached, NotAllowed, NotFound, Unavailable
+from glue.errors import BadInput, LimitReached, NotAllowed, NotFound, Unavailable, UpstreamUnavailable
 from glue.rules.facts import License, LicenseFile, Machine
 from glue.rules.names import TenantId
 
@@ -93,14 +94,17 @@ def revoke_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -
 
 
 def reissue_license(actions: Actions, tenant: TenantId, *, by: str, nonce: str) -> None:
-    """A new license with a new key; the old one stops at once and its machines have to be activated again."""
+    """A new license with a new key; the old one stops and its machines have to be activated again.
+
+    At once, or as soon as Keygen answers.
+    """
     record = actions.record(tenant)
     old = record.identities.license_id
     actions.change(tenant, by=by, text="Replaced the license key.", license_generation=record.license_generation + 1, license_id="")
     if old:
-        actions.do(
-            tenant, "retire_license", {"license_id": old}, key=f"retire/{old}/{nonce}", by=by, text="The old license key stopped working."
-        )
+        text = "The old license key stopped working."
+        with suppress(UpstreamUnavailable):
+            actions.do(tenant, "retire_license", {"license_id": old}, key=f"retire/{old}/{nonce}", by=by, text=text)
 
 
 def _usable(actions: Actions, tenant: TenantId) -> LicenseView:

@@ -1,8 +1,10 @@
 """The team: invitations while seats are free, roles, leaving. A member whose account would be deleted needs a second word."""
 
+from contextlib import suppress
+
 from glue.actions.asking import Actions
 from glue.converge.invitations import promise_roles, withdraw_promise
-from glue.errors import BadInput, Conflict, NotFound, Unavailable
+from glue.errors import BadInput, Conflict, NotFound, Unavailable, UpstreamUnavailable
 from glue.rules.facts import Invitation, Member, Role
 from glue.rules.names import TenantId
 from glue.rules.seats import SeatUse, count_seats, require_free_seat
@@ -16,23 +18,31 @@ def read_team(actions: Actions, tenant: TenantId) -> tuple[tuple[Member, ...], t
     return members, invitations, count_seats(members, invitations, limit=actions.grants(tenant).seats)
 
 
-def invite(actions: Actions, tenant: TenantId, *, email: str, role: str, by: str, nonce: str) -> None:
-    """Invite a person by mail. Raises BadInput, LimitReached (no seat), Conflict (a member or invited already)."""
+def invite(actions: Actions, tenant: TenantId, *, email: str, role: str, by: str, nonce: str) -> bool:
+    """Invite a person by mail. False: Keycloak does not answer, it is done as soon as it does.
+
+    Raises BadInput, LimitReached (no seat), Conflict (a member or invited already).
+    """
     email = email.strip().lower()
     if "@" not in email or len(email) > 254:
         raise BadInput("This is not an e-mail address.", field="email", expected="name@example.com")
     roles = frozenset({_role(role)})
     with actions.one_at_a_time(f"team/{tenant}"):
-        members, invitations, seats = read_team(actions, tenant)
-        if any(member.email.lower() == email for member in members):
-            raise Conflict("This person is in the team already.")
-        if any(item.email.lower() == email and item.status == "PENDING" for item in invitations):
-            raise Conflict("This person is invited already.", remedy="Send the invitation again instead.")
-        require_free_seat(seats)
+        with suppress(UpstreamUnavailable):  # seats are counted again when the invitation goes out
+            members, invitations, seats = read_team(actions, tenant)
+            if any(member.email.lower() == email for member in members):
+                raise Conflict("This person is in the team already.")
+            if any(item.email.lower() == email and item.status == "PENDING" for item in invitations):
+                raise Conflict("This person is invited already.", remedy="Send the invitation again instead.")
+            require_free_seat(seats)
         with actions.database.write(tenant) as session:
             promise_roles(session, tenant, email, roles)
-        payload = {"organization_id": _organization(actions, tenant), "email": email, "limit": seats.limit}
-        actions.do(tenant, "invite", payload, key=f"invite/{tenant}/{nonce}", by=by, text=f"Invited {email} as {role}.")
+        payload = {"organization_id": _organization(actions, tenant), "email": email, "limit": actions.grants(tenant).seats}
+        try:
+            actions.do(tenant, "invite", payload, key=f"invite/{tenant}/{nonce}", by=by, text=f"Invited {email} as {role}.")
+        except UpstreamUnavailable:
+            return False
+    return True
 
 
 def resend_invitation(actions: Actions, tenant: TenantId, invitation_id: str, *, by: str) -> None:

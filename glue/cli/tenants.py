@@ -86,8 +86,8 @@ def invite(
     from glue.actions import team
 
     with reporting_errors(), opened() as service:
-        team.invite(service.actions, known(service, tenant), email=email, role=role, by=who(), nonce=token_hex(8))
-        out.print("Invited.")
+        done = team.invite(service.actions, known(service, tenant), email=email, role=role, by=who(), nonce=token_hex(8))
+        out.print("Invited." if done else "Keycloak does not answer; the invitation goes out as soon as it does.")
 
 
 @app.command("change-plan")

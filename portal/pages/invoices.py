@@ -1,6 +1,7 @@
 """Invoices: the list, one explained down to units and price steps, its PDF, the way to pay it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from glue.agents.costs import RunCost
-from glue.errors import NotFound, Unavailable, UpstreamError
+from glue.errors import NotFound, Unavailable, UpstreamError, UpstreamNotFound
 from glue.rules.facts import Invoice, InvoiceLine, ReductionKind, Role
 from glue.rules.names import TenantId
 from glue.wiring import Services
@@ -72,10 +73,11 @@ def routes(site: Site, services: Services) -> APIRouter:
     lago = services.lago
 
     def own(tenant: TenantId, lago_id: str) -> Invoice:
-        invoice = lago.get_invoice(lago_id)
-        if invoice.customer_external_id != tenant:
-            raise NotFound("There is no such invoice.")
-        return invoice
+        with suppress(UpstreamNotFound):
+            invoice = lago.get_invoice(lago_id)
+            if invoice.customer_external_id == tenant:
+                return invoice
+        raise NotFound("There is no such invoice.")
 
     @router.get("")
     def page(request: Request, offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:

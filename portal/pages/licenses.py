@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from glue.actions.machines import check_out, deactivate, reissue_license
 from glue.rules.facts import Machine
@@ -74,9 +74,8 @@ def routes(site: Site, services: Services) -> APIRouter:
     def remove(request: Request, machine: FormText = "") -> Response:
         person = site.people.get(request)
         person.must()
-        deactivate(services.actions, person.tenant, machine, by=person.email)
-        site.tell(request, site.writer(request, person).text("The machine was removed; its place is free."))
-        return RedirectResponse("/licenses", 303)
+        said = site.writer(request, person).text("The machine was removed; its place is free.")
+        return site.let_go(request, "/licenses", lambda: deactivate(services.actions, person.tenant, machine, by=person.email), said)
 
     @router.post("/rotate")
     def rotate(request: Request, nonce: FormText = "") -> Response:
@@ -85,8 +84,9 @@ def routes(site: Site, services: Services) -> APIRouter:
 
         def action() -> str:
             reissue_license(services.actions, person.tenant, by=person.email, nonce=nonce)
-            services.actions.wait_until_settled(person.tenant, seconds=8)
-            site.tell(request, site.writer(request, person).text("There is a new key; the old one no longer works."))
+            settled = services.actions.wait_until_settled(person.tenant, seconds=8)
+            said = site.writer(request, person).text("There is a new key; the old one no longer works.")
+            site.tell_outcome(request, done=settled, said=said)
             return "/licenses"
 
         return site.once(request, nonce, action)

@@ -113,9 +113,8 @@ def routes(site: Site, services: Services) -> APIRouter:
     def disable(request: Request, client_id: FormText = "") -> Response:
         person = site.people.get(request)
         person.must()
-        switch_off(services.actions, person.tenant, client_id, by=person.email)
-        site.tell(request, site.writer(request, person).text("The program was switched off."))
-        return RedirectResponse("/programs", 303)
+        said = site.writer(request, person).text("The program was switched off.")
+        return site.let_go(request, "/programs", lambda: switch_off(services.actions, person.tenant, client_id, by=person.email), said)
 
     @router.get("/first-call")
     def first_call(request: Request) -> Response:

@@ -10,6 +10,7 @@ from glue.actions.team import invite, remove_member, resend_invitation, set_role
 from glue.errors import BadInput, Conflict, LimitReached
 from glue.rules.facts import Invitation, Member, Role
 from glue.wiring import Services
+from portal.languages import refusal
 from portal.people import Person
 from portal.rendering import FormState
 from portal.site import FormText, Site
@@ -80,8 +81,8 @@ def routes(site: Site, services: Services) -> APIRouter:
         say = site.writer(request, person).text
 
         def action() -> str:
-            invite(services.actions, person.tenant, email=email, role=role, by=person.email, nonce=nonce)
-            site.tell(request, say("The invitation is on its way to %(email)s.", email=email.strip()))
+            done = invite(services.actions, person.tenant, email=email, role=role, by=person.email, nonce=nonce)
+            site.tell_outcome(request, done=done, said=say("The invitation is on its way to %(email)s.", email=email.strip()))
             return "/team"
 
         typed = {"email": email, "role": role}
@@ -89,10 +90,10 @@ def routes(site: Site, services: Services) -> APIRouter:
             return site.once(request, nonce, action)
         except LimitReached as error:
             limit = str(error.fields["limit"])
-            refusal = say("All %(limit)s seats are taken. Remove a member or an invitation, or choose a plan with more seats.", limit=limit)
-            return show(request, person, FormState(values=typed, nonce=site.new_form().nonce), refusal=refusal, status=403)
+            full = say("All %(limit)s seats are taken. Remove a member or an invitation, or choose a plan with more seats.", limit=limit)
+            return show(request, person, FormState(values=typed, nonce=site.new_form().nonce), refusal=full, status=403)
         except Conflict as error:
-            return show(request, person, FormState(typed, {"email": say(error.detail)}, site.new_form().nonce), status=409)
+            return show(request, person, FormState(typed, {"email": refusal(error, say)}, site.new_form().nonce), status=409)
         except BadInput as error:
             return show(request, person, site.wrong(typed, error, say=say), status=422)
 
@@ -119,26 +120,28 @@ def routes(site: Site, services: Services) -> APIRouter:
     def remove(request: Request, user: FormText = "", account: FormText = "") -> Response:
         person = site.people.get(request)
         person.must()
-        remove_member(services.actions, person.tenant, user, by=person.email, delete_account=account == "may-go")
-        services.actions.wait_until_settled(person.tenant, seconds=5)
-        site.tell(request, site.writer(request, person).text("The member was removed; the seat is free."))
-        return RedirectResponse("/team", 303)
+
+        def action() -> None:
+            remove_member(services.actions, person.tenant, user, by=person.email, delete_account=account == "may-go")
+            services.actions.wait_until_settled(person.tenant, seconds=5)
+
+        return site.let_go(request, "/team", action, site.writer(request, person).text("The member was removed; the seat is free."))
 
     @router.post("/invitations/resend")
     def resend(request: Request, invitation: FormText = "") -> Response:
         person = site.people.get(request)
         person.must()
-        resend_invitation(services.actions, person.tenant, invitation, by=person.email)
-        site.tell(request, site.writer(request, person).text("The invitation was sent again; the older link no longer works."))
-        return RedirectResponse("/team", 303)
+        said = site.writer(request, person).text("The invitation was sent again; the older link no longer works.")
+        return site.let_go(request, "/team", lambda: resend_invitation(services.actions, person.tenant, invitation, by=person.email), said)
 
     @router.post("/invitations/remove")
     def withdraw(request: Request, invitation: FormText = "") -> Response:
         person = site.people.get(request)
         person.must()
-        withdraw_invitation(services.actions, person.tenant, invitation, by=person.email)
-        site.tell(request, site.writer(request, person).text("The invitation was withdrawn; the seat is free."))
-        return RedirectResponse("/team", 303)
+        said = site.writer(request, person).text("The invitation was withdrawn; the seat is free.")
+        return site.let_go(
+            request, "/team", lambda: withdraw_invitation(services.actions, person.tenant, invitation, by=person.email), said
+        )
 
     return router
 

@@ -15,13 +15,16 @@ import pytest
 import uvicorn
 
 from glue import wiring
+from glue.actions.asking import Actions
 from glue.app import create_app
+from glue.dirty import wait_until_settled
 from glue.ops.stack import Stack
 from glue.sandbox.visitor import Page, Visitor, log_in, register
 from glue.settings import load
 from glue.wiring import Services
 from portal import create
 from tests.fakes.chromium import PATH, Chromium, ChromiumVisitor
+from tests.support.issue_server import REPOSITORY, TOKEN, IssueServer
 
 # A hanging upstream is given up sooner than in production.
 SHORT = {f"GLUE_{name}__TIMEOUT_SECONDS": "3" for name in ("KEYCLOAK", "LAGO", "KEYGEN")}
@@ -43,6 +46,7 @@ class Portal:
     stack: Stack
     services: Services
     chromium: Chromium | None
+    issues: IssueServer
     visitors: list[Visitor | ChromiumVisitor] = field(default_factory=list)
 
     @property
@@ -62,6 +66,20 @@ class Portal:
     def _server(self, name):
         """The process that answers: Keycloak's is a child of the one that started it."""
         return self.stack.ready(name).get("pid", self.stack.processes[name].pid)
+
+    def keycloak_admin(self) -> httpx.Client:
+        """Keycloak's admin API of our realm, as who administers Keycloak uses it."""
+        ready, identity = self.stack.ready("keycloak"), self.services.settings.keycloak
+        grant = {"grant_type": "client_credentials", "client_id": ready["admin_client_id"], "client_secret": ready["admin_client_secret"]}
+        token_url = f"{identity.url}/realms/{ready.get('admin_realm', identity.realm)}/protocol/openid-connect/token"
+        token = httpx.post(token_url, data=grant, trust_env=False).json()["access_token"]
+        base = f"{identity.url}/admin/realms/{identity.realm}/"
+        return httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+
+    def settle(self, person: "Person") -> None:
+        """Wait until everything about this customer is done."""
+        actions = self.services.actions
+        assert wait_until_settled(actions.database, actions.clock, person.tenant, timeout_seconds=30)
 
     def pause(self, name: str) -> None:
         """The upstream hangs: it takes connections and never answers."""
@@ -131,9 +149,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory):
+    issues = IssueServer("forgejo")
+    tracker = {"URL": issues.url, "REPOSITORY": REPOSITORY, "TOKEN": TOKEN, "KIND": "forgejo"}
     with Stack(tmp_path_factory.mktemp("portal"), Path(__file__).parents[2]) as stack:
         stack.start(serve=False)  # on a real Keycloak where there is one
-        services = wiring.services(load(stack.environ | SHORT))
+        services = wiring.services(load(stack.environ | SHORT | {f"GLUE_ISSUES__{name}": value for name, value in tracker.items()}))
         services.start(worker=True)
         app = create_app(services, pages=create(services))
         certificates = stack.folder / "certificates"
@@ -155,7 +175,7 @@ def portal(tmp_path_factory):
         thread.start()
         while not all(server.started for server in servers):
             time.sleep(0.02)
-        running = Portal(stack, services, Chromium() if PATH else None)
+        running = Portal(stack, services, Chromium() if PATH else None, issues)
         try:
             yield running
         finally:
@@ -167,6 +187,15 @@ def portal(tmp_path_factory):
                 server.should_exit = True
             thread.join(15)
             services.stop()
+            issues.stop()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Pages wait for a second only until what was asked is done, and ask a silent system again at once: for tests of outages."""
+    monkeypatch.setattr("portal.known.REST_SECONDS", 0)
+    wait = Actions.wait_until_settled
+    monkeypatch.setattr(Actions, "wait_until_settled", lambda self, tenant, *, seconds: wait(self, tenant, seconds=min(seconds, 1)))
 
 
 @pytest.fixture(scope="package")
@@ -216,15 +245,10 @@ def olga(portal):
     """An operator: Keycloak's admin gave her the role."""
     person = Person(portal, "Olga")
     person.sign_up()
-    ready, identity = portal.stack.ready("keycloak"), portal.services.settings.keycloak
-    with httpx.Client(base_url=identity.url, trust_env=False) as admin:
-        grant = {"grant_type": "client_credentials", "client_id": ready["admin_client_id"], "client_secret": ready["admin_client_secret"]}
-        token = admin.post(f"/realms/{ready.get('admin_realm', identity.realm)}/protocol/openid-connect/token", data=grant).json()
-        admin.headers["Authorization"] = f"Bearer {token['access_token']}"
-        realm = f"/admin/realms/{identity.realm}"
-        user = admin.get(f"{realm}/users", params={"email": person.email, "exact": "true"}).json()[0]
-        role = admin.get(f"{realm}/roles/operator").json()
-        admin.post(f"{realm}/users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
+    with portal.keycloak_admin() as admin:
+        user = admin.get("users", params={"email": person.email, "exact": "true"}).json()[0]
+        role = admin.get("roles/operator").json()
+        admin.post(f"users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
     again = Person(portal, "Olga", email=person.email)
     again.sign_in()
     return again

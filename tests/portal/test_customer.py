@@ -84,7 +84,9 @@ def test_program_secret_is_shown_once_and_the_first_call_lights_up(alice, portal
     assert alice.post("/programs/rotate", client_id=client_id, nonce="r1").status_code == 200
     assert alice.post("/programs/rotate", client_id=client_id, nonce="r1").status_code == 303
     assert alice.post("/programs/disable", client_id=client_id).status_code == 303
-    assert alice.post("/programs/disable", client_id="prog-of-nobody").status_code == 404
+    assert "was switched off" in alice.open("/programs").text
+    assert alice.post("/programs/disable", client_id=client_id).status_code == 303
+    assert "not there any more" in alice.open("/programs").text
 
 
 def test_free_plan_has_one_program_only(charlie):

@@ -1,11 +1,15 @@
 """An operator's week on the pages: customers, tickets, what drifted, what is in doubt, what fits nowhere; each with its refusals."""
 
+import json
 import secrets
 
 import pytest
 
+from glue.converge.breaker import BreakerState
 from glue.converge.effects import Effect, EffectState
-from glue.rules.names import TenantId
+from glue.converge.tenants import Tenant
+from glue.db import System
+from glue.rules.names import TenantId, new_tenant_id
 from glue.sandbox.visitor import wait_for_mail
 from tests.portal.conftest import Person
 
@@ -16,10 +20,6 @@ def mona(portal):
     person = Person(portal, "Mona")
     person.become_customer("Moving Minds")
     return person
-
-
-def _settle(portal, person):
-    assert portal.services.actions.wait_until_settled(person.tenant, seconds=30)
 
 
 def test_customer_is_found_by_name_address_and_standing(olga, mona):
@@ -40,11 +40,11 @@ def test_suspension_needs_a_reason_that_the_customer_reads_and_is_taken_back(por
     page = olga.submit("block", reason=" ")
     assert page.status == 422 and 'id="e-reason"' in page.html
     assert "Suspended by hand: A chargeback" in olga.submit("block", reason="A chargeback").text
-    _settle(portal, mona)
+    portal.settle(mona)
     assert "A chargeback" in mona.open("/").text
     assert "suspended" in olga.open(path).text
     olga.submit("unblock")
-    _settle(portal, mona)
+    portal.settle(mona)
     assert "A chargeback" not in mona.open("/").text
     assert "Let in again by an operator." in olga.open(path).text
 
@@ -76,7 +76,7 @@ def test_ticket_is_answered_noted_and_closed(portal, olga, mona):
     assert "Ask the runs team" in olga.submit("note", text="Ask the runs team").text
     shown = mona.open(f"/help/tickets/{ticket}").text
     assert "the exact time" in shown and "runs team" not in shown
-    _settle(portal, mona)
+    portal.settle(mona)
     assert "The quiz key" in wait_for_mail(portal.mail_url, mona.email, count=2)["subject"]
     olga.open(f"/operator/tickets/{ticket}")
     olga.submit("set-state", state="closed")
@@ -99,8 +99,6 @@ def test_what_was_taken_away_by_hand_waits_for_a_decision(portal, olga, mona):
 
 
 def _license_of(portal, person):
-    from glue.converge.tenants import Tenant
-
     with portal.services.database.read(TenantId(person.tenant)) as session:
         return session.get_one(Tenant, person.tenant).license_id
 
@@ -113,7 +111,7 @@ def test_effect_in_doubt_is_sent_again(portal, olga, mona):
         session.add(Effect(tenant_id=mona.tenant, key=key, kind="mail", state=EffectState.DOUBT, payload=payload, planned_at=now))
     assert "Moving Minds" in olga.open("/operator/effects").text
     assert "Nothing in doubt" in olga.submit("again-1").text
-    _settle(portal, mona)
+    portal.settle(mona)
     assert wait_for_mail(portal.mail_url, mona.email, count=3)["subject"] == "Perhaps twice"
     assert olga.post("/operator/effects/again", key="test/unknown").status_code == 404
 
@@ -131,9 +129,68 @@ def test_stranded_usage_is_billed_or_waived(portal, olga, mona):
         assert page.status == 422 and words in page.text and page.form("bill-1").fields["amount"] == amount
     olga.submit("bill-1", amount="0")
     assert "Nothing stranded" in olga.submit("bill-1", amount="1,20").text
-    _settle(portal, mona)
+    portal.settle(mona)
     assert "Waived" in mona.open("/events").text
     assert "$1.20" in mona.open("/invoices").text
+
+
+def test_open_breaker_waits_for_the_operator(portal, olga):
+    now = portal.services.clock.now()
+    with portal.services.database.write(System("a test opens the breaker")) as session:
+        session.merge(BreakerState(id=1, open_since=now))
+    assert "The breaker is open" in olga.open("/operator/drift").text
+    assert "The breaker is open" in olga.open("/operator").text
+    olga.visitor.follow("Look and decide")
+    assert "The breaker is open" not in olga.submit("confirm-losses").text
+
+
+def test_ticket_is_reported_to_the_developers_without_names_and_once(portal, olga, mona):
+    mona.open("/help")
+    theirs = mona.submit("ticket", subject="It broke for Mona Archer", text=f"Write to {mona.email}, please.", category="defect")
+    ticket = theirs.url.rpartition("/")[2]
+    portal.issues.faults.append(("POST", 500, False))
+    olga.open(f"/operator/tickets/{ticket}")
+    assert "#1" not in olga.submit("report").text
+    page = olga.submit("report")
+    (issue,) = portal.issues.issues.values()
+    assert f"#{issue['number']}" in page.text
+    assert mona.email not in json.dumps(issue) and "Archer" not in json.dumps(issue)
+    olga.post(f"/operator/tickets/{ticket}/issue")
+    assert len(portal.issues.issues) == 1
+
+
+def test_file_of_a_ticket_is_read_by_operators(olga, mona):
+    mona.open("/help")
+    fields = {"subject": "With a file", "text": "See it.", "category": "question", "priority": "low", "nonce": "with-a-file"}
+    path = mona.post("/help/tickets", files={"file": ("notes.txt", b"hello")}, **fields).headers["location"]
+    page = olga.open(f"/operator{path.removeprefix('/help')}")
+    answer = olga.get(next(address for _, address in page.links if "/files/" in address))
+    assert answer.content == b"hello" and answer.headers["content-disposition"].startswith("attachment")
+    assert olga.get(f"/operator{path.removeprefix('/help')}/files/999999").status_code == 404
+
+
+def test_customer_that_the_three_systems_do_not_know_is_shown_as_such(portal, olga):
+    now = portal.services.clock.now()
+    tenant = new_tenant_id(now)
+    with portal.services.database.write(tenant) as session:
+        session.add(Tenant(tenant_id=tenant, display_name="Nowhere Known", currency="USD", created_at=now))
+    text = olga.open(f"/operator/tenants/{tenant}").text
+    assert "organization none" in text and "customer none" in text and "license none" in text
+    with portal.services.database.write(tenant) as session:
+        session.delete(session.get_one(Tenant, tenant))
+    assert olga.open(f"/operator/tenants/{tenant}").status == 404
+
+
+def test_while_keycloak_is_silent_the_search_says_what_it_could_not_search(portal, olga, mona):
+    portal.pause("keycloak")
+    try:
+        olga.open("/operator")
+        page = olga.submit("search", q="moving", standing="")
+        assert "Moving Minds" in page.text and "not searched" not in page.text
+        page = olga.submit("search", q=mona.email, standing="")
+        assert "addresses of members were not searched" in page.text
+    finally:
+        portal.go_on("keycloak")
 
 
 def test_delivery_is_played_again(portal, olga, mona):

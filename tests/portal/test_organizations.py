@@ -57,3 +57,23 @@ def test_open_invitation_is_sent_again_and_withdrawn(paula, portal):
     guest = Person(portal, "Late", email=late)
     page = guest.visitor.open(second)
     assert page.status >= 400 or not any(form.id == "kc-register-form" for form in page.forms)
+
+
+def test_erasing_one_of_two_organizations_leaves_the_other_and_the_account(portal):
+    person = Person(portal, "Ursula")
+    person.become_customer("Under Way", tier="free")
+    person.open("/welcome/new")
+    person.submit("organization", name="Over There")
+    person.submit("plan", tier="free")
+    person.submit("billing", **BILLING)
+    page = person.submit("confirm")
+    person.tenant = page.html.partition('data-tenant="')[2][:15]
+    assert "Over There" in page.text
+    person.open("/plan/cancel")
+    person.submit("cancel", when="now")
+    portal.settle(person)
+    person.open("/privacy")
+    page = person.submit("erase", confirm="Over There")
+    assert "Everything about the organization was erased." in page.text
+    assert "Under Way" in page.text and "Over There" not in page.text
+    assert person.open("/account").status == 200

@@ -54,6 +54,62 @@ def test_wrong_code_is_refused_beside_its_field(invited_only):
     assert page.status == 422 and "used up, or has ended" in page.text
 
 
+def test_whoever_waits_may_leave_the_list_and_is_forgotten(invited_only):
+    person = Person(invited_only, "Walter", email="walter-waits@example.com")
+    person.open("/waiting-list")
+    person.submit("waiting", email=person.email)
+    link = _link(invited_only, person.email, "/waiting-list/")
+    person.open(link)
+    assert "Your address is forgotten." in person.submit("leave").text
+    page = person.open(link)
+    assert page.status == 200
+    page = person.submit("confirm")
+    assert page.status == 404 and "not on the waiting list any more" in page.text
+
+
+def test_code_typed_in_leads_in_once_and_an_address_with_a_used_one_does_not(invited_only):
+    services = invited_only.services
+    (issued,) = services.invitations.issue("pilot", number=1, uses=1, days=5, note="", by="a test")
+    person = Person(invited_only, "Xenia")
+    person.sign_up()
+    person.open("/waiting-list")
+    assert person.post("/welcome/organization", name="Not yet").headers["location"] == "/waiting-list"
+    assert person.submit("code", code=issued.code.replace("-", " ").lower()).url.endswith("/welcome/organization")
+    person.submit("organization", name="Xenia's xylophones")
+    person.submit("billing", **BILLING)
+    assert "Xenia" in person.submit("confirm").text
+    late = Person(invited_only, "Yannick")
+    late.sign_up()
+    page = late.open(f"/invitation/{issued.code}")
+    assert page.status == 422 and "used up, or has ended" in page.text
+
+
+def test_code_used_up_by_another_meanwhile_is_told_at_the_end(invited_only):
+    services = invited_only.services
+    (issued,) = services.invitations.issue("pilot", number=1, uses=1, days=5, note="", by="a test")
+    people = [Person(invited_only, name) for name in ("Early", "Late")]
+    for person in people:
+        person.sign_up()
+        person.open(f"/invitation/{issued.code}")
+        person.submit("organization", name=f"{person.name} birds")
+        person.submit("billing", **BILLING)
+    assert people[0].submit("confirm").status == 200
+    page = people[1].submit("confirm")
+    assert page.url.endswith("/waiting-list") or (page.status == 409 and "used up or has ended meanwhile" in page.text)
+
+
+def test_operator_invites_a_number_of_people_that_there_is(olga):
+    olga.open("/operator/rollout")
+    for number in ("many", "0", "100000"):
+        page = olga.submit("invite", cohort="pilot", number=number)
+        assert page.status == 422 and page.form("invite").fields["number"] == number
+    assert olga.post("/operator/waiting-list/invite", cohort="unknown", number="1", nonce="n").status_code == 404
+    assert olga.post("/operator/codes/revoke", digest="unknown").status_code == 404
+    assert olga.post("/operator/switches", name="unknown", off="yes", reason="x").status_code == 422
+    assert olga.get("/operator/cohorts/pilot.csv").headers["content-type"].startswith("text/csv")
+    assert olga.open("/operator/cohorts/unknown").status == 404
+
+
 def test_operator_makes_codes_once_and_revokes_them(olga):
     olga.open("/operator/codes")
     form = olga.visitor.page.form("codes-form").fields

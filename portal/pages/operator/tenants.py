@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from glue.actions import privacy
 from glue.converge.breaker import BreakerView, look_at_breaker
 from glue.converge.drift import DriftLine, open_drift
-from glue.converge.tenants import Tenant, get_tenant
+from glue.converge.tenants import Tenant, find_tenant, get_tenant
 from glue.converge.timeline import TimelineEntry, read_timeline, tell
 from glue.dirty import Dirty
-from glue.errors import BadInput, GlueError, UpstreamError
+from glue.errors import BadInput, GlueError, NotFound, UpstreamError
 from glue.rules.facts import Invoice
 from glue.rules.names import parse_tenant_id
 from glue.rules.standing import Standing
@@ -29,6 +29,8 @@ MOST_SHOWN = 3  # of subscriptions and of invoices: Lago keeps the rest
 
 @dataclass(frozen=True)
 class TenantsPage:
+    """``partly``: Keycloak did not answer, so addresses of members were not searched."""
+
     rows: tuple[Tenant, ...]
     pager: Pager
     query: str
@@ -37,6 +39,7 @@ class TenantsPage:
     counts: tuple[tuple[str, int], ...]
     waiting: int
     breaker: BreakerView
+    partly: bool
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,11 @@ def routes(site: Site, services: Services) -> APIRouter:
     @router.get("")
     def tenants(request: Request, q: str = "", standing: str = "", offset: int = 0) -> Response:
         person = site.people.get_operator(request)
-        query = select(Tenant)
+        query, members_of = select(Tenant), _tenants_of(services, q)
         if q:
             like = f"%{q.lower()}%"
             named = [sa.func.lower(Tenant.display_name).like(like), sa.func.lower(Tenant.email).like(like)]
-            query = query.where(sa.or_(*named, col(Tenant.tenant_id).in_([q, *_tenants_of(services, q)])))
+            query = query.where(sa.or_(*named, col(Tenant.tenant_id).in_([q, *(members_of or ())])))
         if standing in set(Standing):
             query = query.where(Tenant.standing == standing)
         with database.read(SCOPE) as session:
@@ -81,7 +84,7 @@ def routes(site: Site, services: Services) -> APIRouter:
             waiting = session.exec(select(sa.func.count()).select_from(Dirty).where(col(Dirty.due_at) <= clock.now())).one()
             breaker = look_at_breaker(session, now=clock.now())
         pager = pager_of("/operator", offset, total, q=q, standing=standing)
-        context = TenantsPage(rows, pager, q, standing, tuple(Standing), counts, waiting, breaker)
+        context = TenantsPage(rows, pager, q, standing, tuple(Standing), counts, waiting, breaker, partly=members_of is None)
         return show(site, request, person, "operator_tenants", context, "Tenants", "tenants")
 
     @router.get("/tenants/{tenant}")
@@ -92,7 +95,9 @@ def routes(site: Site, services: Services) -> APIRouter:
         person = site.people.get_operator(request)
         tenant_id = parse_tenant_id(tenant)
         with database.read(tenant_id) as session:
-            row = session.get_one(Tenant, tenant_id)
+            row = find_tenant(session, tenant_id)
+            if row is None:
+                raise NotFound("There is no such customer.")
             drift, timeline = tuple(open_drift(session, tenant=tenant_id)), tuple(read_timeline(session, tenant_id, limit=40))
         with database.read(SCOPE) as session:
             dirty = session.get(Dirty, tenant_id)
@@ -151,15 +156,15 @@ def routes(site: Site, services: Services) -> APIRouter:
     return router
 
 
-def _tenants_of(services: Services, email: str) -> tuple[str, ...]:
-    """Whose member a person with this address is; nobody's as long as Keycloak does not answer."""
+def _tenants_of(services: Services, email: str) -> tuple[str, ...] | None:
+    """Whose member a person with this address is; None while Keycloak does not answer."""
     if "@" not in email:
         return ()
     try:
         person = services.keycloak.find_user_by_email(email.strip())
         return tuple(one.alias for one in services.keycloak.organizations_of_user(person.id)) if person else ()
     except UpstreamError:
-        return ()
+        return None
 
 
 def _columns(services: Services, row: Tenant) -> tuple[Column, ...]:
