@@ -1,6 +1,7 @@
 """The timeline in a customer's words: technical steps are left out, sentences with names in them are said in the reader's language."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,12 +75,14 @@ class Event:
 
 def in_words(entries: list[TimelineEntry], writer: Writer, tiers: Tiers, *, everything: bool = False) -> tuple[Event, ...]:
     """Entries as a customer reads them, plans by their titles; ``everything`` shows the technical steps as they were written."""
-    found = []
+    found: list[Event] = []
     for entry in entries:
         said = _say(entry.text, writer, tiers)
         if everything or said is not None or not _QUIET.match(entry.text):
             cause = _say(entry.cause, writer, tiers)
-            found.append(Event(entry.at, said or writer.text(entry.text), entry.cause if cause is None else cause))
+            event = Event(entry.at, said or writer.text(entry.text), entry.cause if cause is None else cause)
+            if everything or not found or found[-1].text != event.text:  # the same again tells a customer nothing
+                found.append(event)
     return tuple(found)
 
 
@@ -93,7 +96,10 @@ def _say(text: str, writer: Writer, tiers: Tiers) -> str | None:
 
 
 def _word(name: str, code: str, writer: Writer, tiers: Tiers) -> str:
-    """What a person says for a plan's or a standing's code; everything else as it stands."""
+    """What a person says for a plan's or a standing's code, or a day; everything else as it stands."""
+    if name in {"day", "end"}:
+        with suppress(ValueError):
+            return writer.day(datetime.fromisoformat(code))
     if name == "standing":
         return writer.text(STANDINGS[Standing(code)]) if code in set(Standing) else code
     tier = tiers.of_plan(code) or tiers.find(code) if name in {"plan", "before"} else None

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -84,7 +84,7 @@ class Known:
         return self.look(tenant, "lago", "money", read, fresh_seconds=fresh_seconds)
 
     def standing(self, tenant: TenantId, *, fresh_seconds: float = 0) -> StandingFacts:
-        """How the tenant stands, with trial and grace ends while Lago can be (or could be) read."""
+        """How the tenant stands, as it is enforced now; with trial and grace ends while Lago can be (or could be) read."""
         record, money = self._actions.record(tenant), self.money(tenant, fresh_seconds=fresh_seconds).value
         if money is None:
             return StandingFacts(record.standing, "")
@@ -92,7 +92,8 @@ class Known:
         observed = Observed(at=now, subscriptions=money.subscriptions, invoices=money.invoices)
         active = money.active
         tier = self._actions.tiers.of_plan(active.plan_code) if active else None
-        return decide_standing(observed, tier, now=now, blocked=record.blocked)
+        facts = decide_standing(observed, tier, now=now, blocked=record.blocked)
+        return facts if facts.standing == record.standing else replace(facts, standing=record.standing, reason="")
 
     def look(self, tenant: TenantId, upstream: str, part: str, read: Callable[[], T | None], *, fresh_seconds: float = 0) -> Look[T]:
         """Read now; when the upstream does not answer, what was read last."""

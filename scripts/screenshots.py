@@ -4,8 +4,10 @@ Starts a stack of its own, lets Alice register, become a customer and work a lit
 """
 
 import argparse
+import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -42,6 +44,7 @@ OPERATOR = {
     "operator-waiting": "/operator/waiting-list", "operator-feedback": "/operator/feedback", "operator-cohort": "/operator/cohorts/pilot",
 }  # fmt: skip
 DRIFT = {"operator-drift": "/operator/drift"}
+SILENT = {"silent-overview": "/", "silent-plan": "/plan", "silent-plan-change": "/plan/change?tier=free", "silent-invoices": "/invoices"}
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -85,6 +88,11 @@ def main() -> None:
         take(browser, world, nora, NEWCOMER, options.only)
         take(browser, world, world.alice, customer, options.only)
         take(browser, world, olga, operator, options.only)
+        take(browser, world, world.alice, {"problem": "/nowhere"}, options.only)
+        lago = stack.processes["lago"].pid
+        os.kill(lago, signal.SIGSTOP)
+        take(browser, world, world.alice, SILENT, options.only)
+        os.kill(lago, signal.SIGCONT)
         browser.close()
 
 

@@ -9,7 +9,7 @@ from glue.rules.tiers import Tier
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """``kind`` is seats, machines, programs, limit, feature, runs or support; None is unlimited."""
+    """``kind`` is seats, machines, programs, limit, feature or runs; None is unlimited."""
 
     kind: str
     code: str

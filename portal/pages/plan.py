@@ -9,12 +9,12 @@ from glue.actions.coupons import redeem_coupon
 from glue.actions.plans import cancel, change_plan, ends_at, keep_plan, look_before_change
 from glue.errors import BadInput, Conflict, Unavailable
 from glue.rules.facts import Role
-from glue.rules.preflight import Gain, Preflight
 from glue.rules.tenant import IntentKind
 from glue.wiring import Services
 from portal.known import Look, Money
 from portal.languages import Writer
 from portal.people import Person
+from portal.plan_change import before_change, before_end, before_start
 from portal.prices import PriceCard, price_cards
 from portal.rendering import FormState
 from portal.site import FormText, Site
@@ -32,24 +32,6 @@ class PlanPage:
     can_change: bool
     cancelable: bool
     by_invoice: bool
-    form: FormState
-
-
-@dataclass(frozen=True)
-class PlanChangePage:
-    """Before a change or the end: all texts are ready to be read, ``money_lines`` are (what, amount)."""
-
-    stale: str
-    old: str
-    new: str
-    tier: str
-    when: str
-    gained: tuple[str, ...]
-    lost: tuple[str, ...]
-    money_lines: tuple[tuple[str, str], ...]
-    action: str
-    form_id: str
-    button: str
     form: FormState
 
 
@@ -110,20 +92,19 @@ def routes(site: Site, services: Services) -> APIRouter:
         person.must_see(Role.BILLING)
         writer = site.writer(request, person)
         money = site.known.money(person.tenant)
-        if money.value is None:
-            raise Unavailable("Lago does not answer, and what you have is not known here.", remedy="Try again in a moment.")
+        active = _known(money).active
         running, prices = _running(services, person), services.plan_prices()
         try:
-            seen = look_before_change(actions, person.tenant, tier, row=money.value.active, plans=prices, running_work=running)
+            seen = look_before_change(actions, person.tenant, tier, row=active, plans=prices, running_work=running)
         except Conflict:
             if services.tiers.find(tier) is None or actions.record(person.tenant).intent:
                 raise
-            context = _start_again(services, writer, tier, site.new_form())
+            context = before_start(writer, services.tiers.get(tier), site.new_form())
         except BadInput:
             return RedirectResponse("/plan", 303)
         else:
             stale = _stale(writer, money)
-            context = _change_page(
+            context = before_change(
                 writer, seen, site.new_form(), currency=actions.record(person.tenant).currency, running=running, stale=stale
             )
         return site.page(request, "plan_change", context, title="Change the plan", person=person, current="plan")
@@ -154,7 +135,12 @@ def routes(site: Site, services: Services) -> APIRouter:
     def look_before_end(request: Request) -> Response:
         person = site.people.get(request)
         person.must_see(Role.BILLING)
-        context = _cancel_page(site, services, person, site.writer(request, person))
+        writer, money = site.writer(request, person), site.known.money(person.tenant)
+        active = _known(money).active
+        tier = services.tiers.of_plan(active.plan_code) if active else None
+        if active is None or tier is None:
+            raise Conflict("There is no running subscription to cancel.")
+        context = before_end(writer, tier, site.new_form(), ends_at=ends_at(active), stale=_stale(writer, money))
         return site.page(request, "plan_change", context, title="Cancel", person=person, current="plan")
 
     @router.post("/cancel")
@@ -190,6 +176,12 @@ def _waiting(site: Site, services: Services, person: Person, writer: Writer) -> 
     return ""
 
 
+def _known(money: Look[Money]) -> Money:
+    if money.value is None:
+        raise Unavailable("Lago does not answer, and what you have is not known here.", remedy="Try again in a moment.")
+    return money.value
+
+
 def _stale(writer: Writer, money: Look[Money]) -> str:
     """Since when Lago is silent; empty while it answers."""
     if not money.stale_since:
@@ -201,112 +193,3 @@ def _running(services: Services, person: Person) -> int:
     return sum(
         run.state in {"queued", "running", "paused", "waiting_approval"} for run in services.dispatcher.runs(person.tenant, limit=50)
     )
-
-
-def _change_page(writer: Writer, seen: Preflight, form: FormState, *, currency: str, running: int, stale: str) -> PlanChangePage:
-    say = writer.text
-    if seen.at_once:
-        when = say("The change happens at once.")
-        money = [(say("%(plan)s until the period ends", plan=seen.new.title), writer.money(seen.charge_cents, currency))]
-        if seen.credit_cents:
-            money.append((say("Credit for the unused part of %(plan)s", plan=seen.old.title), writer.money(-seen.credit_cents, currency)))
-        money.append((say("To pay with the next invoice"), writer.money(max(seen.charge_cents - seen.credit_cents, 0), currency)))
-    else:
-        when = say("The change happens when the period ends, on %(day)s. Until then nothing changes.", day=writer.day(seen.effective_at))
-        money = []
-    too_much = [
-        say(
-            "You use %(used)s %(what)s; %(plan)s has %(limit)s. Remove some first.",
-            used=gain.before,
-            what=_noun(writer, gain.kind),
-            plan=seen.new.title,
-            limit=gain.after,
-        )
-        for gain in seen.too_much
-    ]
-    lost = [_in_words(writer, gain) for gain in seen.lost]
-    if running and not seen.at_once:
-        lost.append(say("Work that is running now goes on; later work has the limits of the new plan."))
-    return PlanChangePage(
-        stale=stale,
-        old=seen.old.title,
-        new=seen.new.title,
-        tier=seen.new.code,
-        when=when,
-        gained=tuple(_in_words(writer, gain) for gain in seen.gained),
-        lost=(*too_much, *lost),
-        money_lines=tuple(money),
-        action="/plan/change",
-        form_id="change",
-        button=say("Change to %(plan)s", plan=seen.new.title),
-        form=form,
-    )
-
-
-def _start_again(services: Services, writer: Writer, tier: str, form: FormState) -> PlanChangePage:
-    """For a customer whose subscription has ended."""
-    new = services.tiers.get(tier)
-    return PlanChangePage(
-        stale="", old="–", new=new.title, tier=new.code, when=writer.text("A new subscription begins at once."), gained=(), lost=(), money_lines=(),
-        action="/plan/change", form_id="change", button=writer.text("Start with %(plan)s", plan=new.title), form=form,
-    )  # fmt: skip
-
-
-def _cancel_page(site: Site, services: Services, person: Person, writer: Writer) -> PlanChangePage:
-    say = writer.text
-    money = site.known.money(person.tenant)
-    if money.value is None:
-        raise Unavailable("Lago does not answer, and what you have is not known here.", remedy="Try again in a moment.")
-    active = money.value.active
-    tier = services.tiers.of_plan(active.plan_code) if active else None
-    if active is None or tier is None:
-        raise Conflict("There is no running subscription to cancel.")
-    end = ends_at(active)
-    lost = [
-        say("%(count)s seats and %(machines)s machines", count=tier.seats, machines=tier.license.max_machines),
-        *(
-            say("%(count)s %(meter)s a month", count=writer.number(meter.limit), meter=_meter(writer, code))
-            for code, meter in tier.meters.items()
-            if meter.limit
-        ),
-        *(_feature(writer, code) for code, on in tier.features.items() if on),
-    ]
-    kept = [say("Your files, runs, invoices and usage, until you erase them"), say("The accounts of all members")]
-    return PlanChangePage(
-        stale=_stale(writer, money),
-        old=tier.title,
-        new=say("no subscription"),
-        tier="",
-        when=say("The running period ends on %(day)s.", day=writer.day(end)),
-        gained=tuple(kept),
-        lost=tuple(lost),
-        money_lines=(),
-        action="/plan/cancel",
-        form_id="cancel",
-        button=say("Cancel the subscription"),
-        form=site.new_form(),
-    )
-
-
-def _in_words(writer: Writer, gain: Gain) -> str:
-    say = writer.text
-    if gain.kind == "feature":
-        return _feature(writer, gain.code)
-    before, after = (say("unlimited") if value is None else writer.number(value) for value in (gain.before, gain.after))
-    noun = _meter(writer, gain.code) if gain.kind == "limit" else _noun(writer, gain.kind)
-    return say("%(after)s %(what)s instead of %(before)s", after=after, before=before, what=noun)
-
-
-def _noun(writer: Writer, kind: str) -> str:
-    say = writer.text
-    return {"seats": say("seats"), "machines": say("machines"), "programs": say("programs"), "runs": say("runs at a time")}.get(kind, kind)
-
-
-def _meter(writer: Writer, code: str) -> str:
-    say = writer.text
-    return {"api_calls": say("API calls"), "agent_credits": say("agent credits"), "agent_tokens": say("agent tokens")}.get(code, code)
-
-
-def _feature(writer: Writer, code: str) -> str:
-    say = writer.text
-    return {"exports": say("Exports"), "own_models": say("Own models"), "priority_support": say("Priority support")}.get(code, code)

@@ -219,12 +219,43 @@ def test_files_of_tickets_are_checked(alice):
     assert alice.get(address).content == b"hello"
 
 
+def test_refused_file_leaves_no_ticket_and_no_reply_behind(alice, portal):
+    def count():
+        return portal.services.tickets.page(tenant=alice.tenant)[1]
+
+    before = count()
+    fields = {"subject": "A file", "text": "See it.", "category": "question", "priority": "low"}
+    for place, content in enumerate([b"no picture", b"\x89PNG" + b"0" * (5 * 2**20)]):
+        answer = alice.post("/help/tickets", files={"file": ("picture.png", content)}, nonce=f"refused-{place}", **fields)
+        assert answer.status_code == 422 and 'id="e-file"' in answer.text and "See it." in answer.text
+    assert count() == before
+    path = alice.post("/help/tickets", files={"file": ("a.txt", b"1")}, nonce="taken", **fields).headers["location"]
+    for place in range(5):
+        files = {"file": (f"{place}.txt", b"more")}
+        answer = alice.post(f"{path}/reply", files=files, text=f"Part {place}.", nonce=f"part-{place}")
+        assert answer.status_code == (303 if place < 4 else 422)
+    assert "A ticket may have 5 files." in answer.text and answer.text.count("Part 4.") == 1, "only in the form"
+
+
+def test_reply_to_a_ticket_closed_meanwhile_goes_on_as_a_new_one(alice, portal):
+    alice.open("/help")
+    page = alice.submit("ticket", subject="A slow page", text="Since Monday.")
+    ticket = page.url.rpartition("/")[2]
+    portal.services.tickets.set_state(ticket, "closed")
+    page = alice.submit("reply", text="And now it is slower.")
+    assert page.status == 409 and "This ticket is closed." in page.text
+    assert page.form("ticket").fields["text"] == "And now it is slower."
+    page = alice.submit("ticket")
+    assert page.url.rpartition("/")[2] != ticket and "And now it is slower." in page.text
+    assert "This ticket is closed. Should it come back, open a new one." in alice.open(f"/help/tickets/{ticket}").text
+
+
 def test_feedback_is_given_from_any_page_and_says_which(alice, portal):
     plan = alice.open("/plan")
     alice.open(next(address for text, address in plan.links if text == "Feedback").partition("#")[0])
     assert "we read every word" in alice.submit("feedback", rating="4", text="Quite fast").text
     assert portal.services.feedback.read()[0].page == "/plan"
-    assert alice.post("/help/feedback", rating="9").status_code == 422
+    assert alice.post("/help/feedback", rating="9", nonce="nine").status_code == 422
 
 
 def test_billing_data_are_checked_and_kept(alice, portal):

@@ -83,6 +83,20 @@ def test_killed_at_any_moment_it_leaves_nothing_that_stops_the_next_run(paula, m
     assert [str(path) for path in machine.home.rglob("*") if "coditect" in path.name] == []
 
 
+def test_two_at_once_end_with_one_machine(paula, machine, line):
+    before = len(license_of(paula).machines)
+    key = license_of(paula).license.key
+    with machine.start(line, CODITECT_LICENSE_KEY=key) as one, machine.start(line, CODITECT_LICENSE_KEY=key) as other:
+        said = [process.communicate(timeout=60)[1] for process in (one, other)]
+    assert {one.returncode, other.returncode} <= {0, 1, 4, 5}, said
+    code, _, said = machine.run(line, CODITECT_LICENSE_KEY=key)
+    assert code == 0, said
+    assert len(license_of(paula).machines) == before + 1
+    assert machine.coditect("check api_calls")[0] == 0
+    assert machine.coditect("uninstall")[1]["place_freed"] is True
+    assert [str(path) for path in machine.home.rglob("*") if "coditect" in path.name] == []
+
+
 def test_a_full_plan_refuses_until_a_place_is_freed(charlie, machine, line):
     first = CleanMachine(machine.folder / "first", machine_id=secrets.token_hex(16))
     key = license_of(charlie).license.key

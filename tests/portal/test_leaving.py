@@ -26,7 +26,7 @@ def test_step_down_says_what_is_lost_and_what_becomes_of_running_work(portal, ve
     page = vera.open("/plan/change?tier=free")
     gate.set()
     assert "Work that is running now goes on" in page.text
-    assert "1 seats instead of 2" in page.text
+    assert "1 seat instead of 2" in page.text
 
 
 def test_what_waits_is_shown_on_the_first_page_until_it_is_taken_back(portal, vera):

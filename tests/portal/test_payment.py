@@ -5,6 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 import httpx
 import pytest
 
+from glue.converge.breaker import confirm_losses
+from glue.db import System
 from tests.portal.conftest import Person
 
 pytestmark = pytest.mark.moves_clock
@@ -23,6 +25,9 @@ def go_to(portal, moment):
     for name in ("lago", "keygen"):
         control = f"{portal.stack.ready(name)['control_url']}/clock"
         httpx.post(control, json={"now": moment.isoformat()}, timeout=300, trust_env=False).raise_for_status()
+    # After such a leap many customers lose something at once: an operator has looked.
+    with portal.services.database.write(System("a test lets time pass")) as session:
+        confirm_losses(session, now=moment, by="a test")
 
 
 def look(portal, person):
@@ -57,12 +62,15 @@ def test_declined_card_leads_over_grace_to_suspension_and_paying_ends_it(portal,
     go_to(portal, days_after_due(portal, nina, 2))
     look(portal, nina)
     assert "Everything stays usable until" in nina.open("/payment").text
+    page = nina.open("/")
+    assert "An invoice is overdue. Everything stays usable until" in page.text and "Usable until" in page.text
     assert portal.services.meter.check(nina.tenant, "api_calls")["allowed"]
 
     go_to(portal, days_after_due(portal, nina, 23))
     look(portal, nina)
     page = nina.open("/payment")
     assert "Everything is suspended" in page.text
+    assert "An invoice was not paid in time. Pay it and everything works again at once." in nina.open("/").text
     assert portal.services.meter.check(nina.tenant, "api_calls")["allowed"] is False
     assert portal.services.actions.record(nina.tenant).standing == "suspended"
 

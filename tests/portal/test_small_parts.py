@@ -118,13 +118,17 @@ def test_timeline_is_told_in_the_readers_words():
         changed(Part.LICENSE, "suspended", False, True),
         changed(Part.LICENSE, "suspended", True, False),
         TimelineEntry(tenant_id="t", at=NOW, kind="note", text="Something nobody foresaw.", cause=""),
+        TimelineEntry(tenant_id="t", at=NOW, kind="note", text="Something nobody foresaw.", cause=""),
+        TimelineEntry(tenant_id="t", at=NOW, kind="note", text="Invoice X-1 was due on 2026-12-13.", cause=""),
+        changed(Part.SUBSCRIPTION, "end", None, "2027-02-01T00:00:00+00:00"),
     ]
     tiers = load_tiers()
     said = ["Invited bob@example.com as member.", "The subscription Pro began.", "The subscription was ended."]
     said += ["The license was suspended.", "The license works again.", "Something nobody foresaw."]
+    said += ["Invoice X-1 was due on Dec 13, 2026.", "The subscription ends on Feb 1, 2027."]
     assert [event.text for event in in_words(entries, Writer("en"), tiers)] == said
     assert in_words(entries, Writer("de"), tiers)[0].text == "bob@example.com wurde als member eingeladen."
-    assert len(in_words(entries, Writer("en"), tiers, everything=True)) == 7
+    assert len(in_words(entries, Writer("en"), tiers, everything=True)) == 10
 
 
 @pytest.mark.parametrize(

@@ -114,11 +114,30 @@ def test_registration_with_all_silent_is_kept_and_done_later(portal, silent):
     assert "Ready in a moment" in page.text
     for path in ("/plan", "/usage", "/licenses", "/team", "/runs", "/invoices", "/events"):
         assert person.open(path).status == 200, path
+    for path in ("/plan/change?tier=team", "/plan/cancel"):
+        page = person.open(path)
+        assert page.status == 503 and "what you have is not known here" in page.text, "nobody decides blindly"
     for name in ("lago", "keygen"):
         portal.go_on(name)
     portal.settle(person)
     assert "being set up" not in person.open("/").text
     assert portal.services.meter.check(person.tenant, "api_calls")["allowed"]
+
+
+def test_file_of_a_license_that_is_still_being_made_is_refused(portal, silent):
+    person = Person(portal, "Lea")
+    person.sign_up()
+    person.submit("organization", name="Lea's lamps")
+    person.submit("plan", tier="free")
+    person.submit("billing", **BILLING)
+    silent("keygen")
+    person.tenant = person.submit("confirm").html.partition('data-tenant="')[2][:15]
+    answer = person.get("/licenses/file")
+    assert answer.status_code == 503 and "The license is still being made." in answer.text
+    assert "Your license is being made" in person.open("/licenses").text
+    portal.go_on("keygen")
+    portal.settle(person)
+    assert 'id="license-key"' in person.open("/licenses").html
 
 
 def test_erasure_waits_for_the_system_that_is_silent(portal, silent):
