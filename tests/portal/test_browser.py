@@ -1,22 +1,30 @@
 """The pages in Chromium: no serious accessibility findings, nothing wider than the screen, nothing the strict headers stop."""
 
+import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
+import portal as pages
+from portal.rendering import render
 from tests.fakes.chromium import ARGUMENTS, PATH
-from tests.portal.conftest import PASSWORD
+from tests.portal.conftest import BILLING, PASSWORD, Person
 
+TEMPLATES = Path(pages.__file__).parent / "templates" / "pages"
 PAGES = (
-    "/", "/plan", "/plan/cancel", "/usage", "/runs", "/runs/new", "/invoices", "/payment", "/licenses", "/team", "/programs",
-    "/programs/first-call", "/events", "/help", "/privacy", "/account", "/status", "/design",
+    "/", "/plan", "/plan/change?tier=free", "/plan/cancel", "/usage", "/runs", "/runs/new", "/invoices", "/payment", "/licenses", "/team", "/programs",
+    "/programs/first-call", "/events", "/help", "/privacy", "/account", "/status", "/design", "/nowhere",
 )  # fmt: skip
 OPERATOR_PAGES = (
     "/operator", "/operator/rollout", "/operator/codes", "/operator/waiting-list", "/operator/cohorts/pilot", "/operator/drift",
     "/operator/effects", "/operator/deliveries", "/operator/stranded", "/operator/runs", "/operator/tickets", "/operator/feedback",
     "/operator/health",
 )  # fmt: skip
+STRANGER_PAGES = ("/", "/waiting-list", "/auth/login", "/auth/login?screen=register")
+LARGEST_PAGE = 100_000  # bytes on the way, everything it asks for and nothing kept from before
 WIDTHS = (1920, 768, 380, 320)
+WHO = ("customer", "operator", "payer", "stranger", "newcomer")
 ONLY_COLORS = {"runOnly": ["color-contrast"]}  # the other scheme differs in nothing else
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(PATH is None, reason="Chromium is not installed")]
 
@@ -61,10 +69,50 @@ def _sign_in(chromium, portal, person):
 
 
 @pytest.fixture(scope="module")
-def looks(signed_in, operating, portal, alice):
+def looks(chromium, signed_in, operating, portal, alice, bob, paula):
     """Every page looked at once: what is wrong with it, by who looks and how (color scheme, or width of the window)."""
-    operator_pages = (*OPERATOR_PAGES, f"/operator/tenants/{alice.tenant}")
-    return {"customer": _look(signed_in, portal, PAGES), "operator": _look(operating, portal, operator_pages)}
+    found, seen = {}, set()
+
+    def record(template, *args, **kwargs):
+        seen.add(template)
+        return render(template, *args, **kwargs)
+
+    def look(who, page, paths):
+        found[who] = _look(page, portal, paths)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.site.render", record)
+        look("customer", signed_in, (*PAGES, *_pages_of_work(alice)))
+        ticket = next(address for _, address in alice.open("/help").links if address.startswith("/help/tickets/"))
+        look("operator", operating, (*OPERATOR_PAGES, f"/operator/tenants/{alice.tenant}", f"/operator{ticket.removeprefix('/help')}"))
+        for payer in _sign_in(chromium, portal, paula):
+            look("payer", payer, [next(a for _, a in paula.open("/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", a))])
+        with chromium.new_context(locale="en-US") as context:
+            look("stranger", context.new_page(), STRANGER_PAGES)
+        for newcomer in _sign_in(chromium, portal, _newcomer(portal)):
+            look("newcomer", newcomer, [f"/welcome/{step}" for step in ("organization", "plan", "billing", "confirm")])
+    found["templates"] = seen
+    return found
+
+
+def _pages_of_work(alice):
+    """A quote, a run, a ticket, a member to be removed."""
+    alice.open("/runs/new?sample=research")
+    run = alice.submit("ask") and alice.submit("accept").url
+    alice.open("/runs/new?sample=research")
+    quote = alice.submit("ask").url
+    member = next(address for _, address in alice.open("/team").links if address.startswith("/team/remove"))
+    ticket = next(address for _, address in alice.open("/help").links if address.startswith("/help/tickets/"))
+    return *(address.removeprefix(alice.portal.url) for address in (quote, run)), member, ticket
+
+
+def _newcomer(portal):
+    person = Person(portal, "Nell")
+    person.sign_up()
+    person.submit("organization", name="Nell's nook")
+    person.submit("plan", tier="pro")
+    person.submit("billing", **BILLING)
+    return person
 
 
 def _look(person, portal, paths):
@@ -73,10 +121,20 @@ def _look(person, portal, paths):
     found = defaultdict(list)
     with person.context.new_page() as page:
         # Our policy lets no inline script run; the tool's own is brought in past it, as a debugger would.
-        page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
+        debugger = page.context.new_cdp_session(page)
+        debugger.send("Page.setBypassCSP", {"enabled": True})
+        debugger.send("Network.enable")
+        debugger.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        asked = []
+        page.on("requestfinished", lambda request: asked.append(request))
         for path in paths:
+            asked.clear()
             page.set_viewport_size({"width": 1280, "height": 860})
-            assert page.goto(portal.url + path).status == 200, path
+            assert page.goto(portal.url + path).status == (404 if path == "/nowhere" else 200), path
+            weight = sum(request.sizes()["responseBodySize"] for request in asked if request.url.startswith(portal.url))
+            assert weight > 1000 or "/auth/" in path
+            if weight > LARGEST_PAGE:
+                found["heavy"].append((path, weight))
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no color is caught on its way
                 result = Axe().run(page, options=None if scheme == "light" else ONLY_COLORS).response
@@ -94,13 +152,22 @@ def _in_words(path, violation):
     return f"{path}: {violation['id']}: {node['target']} {node.get('failureSummary', '')[:150]}"
 
 
-@pytest.mark.parametrize("who", ["customer", "operator"])
+def test_every_template_was_looked_at(looks):
+    assert looks["templates"] == {file.stem for file in TEMPLATES.glob("*.html")}
+
+
+@pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_serious_accessibility_findings(looks, who, scheme):
     assert looks[who][scheme] == []
 
 
-@pytest.mark.parametrize("who", ["customer", "operator"])
+@pytest.mark.parametrize("who", WHO)
+def test_no_page_is_heavier_than_its_budget(looks, who):
+    assert looks[who]["heavy"] == []
+
+
+@pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_wider_than_the_screen(looks, who, width):
     assert looks[who][width] == []
@@ -112,6 +179,7 @@ def test_nothing_asks_another_host_or_breaks_the_policy(signed_in, portal):
     signed_in.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     for path in PAGES:
         signed_in.goto(portal.url + path)
+    complaints = [text for text in complaints if "404" not in text]  # of the page that says so
     assert [url for url in requests if not url.startswith((portal.url, "data:"))] == []
     assert complaints == []
 
