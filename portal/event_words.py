@@ -44,6 +44,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"Activated the machine (?P<name>.+)\.", "Activated the machine %(name)s."),
     (r"Removed (?P<email>\S+@\S+)\.", "Removed %(email)s."),
     (r"Redeemed the coupon (?P<name>.+)\.", "Redeemed the coupon %(name)s."),
+    (r"Tried a coupon code that does not exist\.", "Tried a coupon code that does not exist."),
     (r"Made the program (?P<name>.+)\.", "Made the program %(name)s."),
     (r"New secret for (?P<name>\S+)\.", "New secret for %(name)s."),
     (r"Switched (?P<name>\S+) off\.", "Switched %(name)s off."),

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from glue.actions.coupons import redeem_coupon
 from glue.actions.plans import cancel, change_plan, ends_at, keep_plan, look_before_change
-from glue.errors import BadInput, Conflict, Unavailable
+from glue.errors import BadInput, Conflict, LimitReached, Unavailable
 from glue.rules.facts import Role
 from glue.rules.tenant import IntentKind
 from glue.wiring import Services
@@ -83,8 +83,9 @@ def routes(site: Site, services: Services) -> APIRouter:
             return site.once(request, nonce, action)
         except BadInput as error:
             return show(request, person, site.wrong({"code": code}, error, say=say), status=422)
-        except Conflict as error:
-            return show(request, person, site.wrong({"code": code}, BadInput(error.detail, field="code"), say=say), status=409)
+        except (Conflict, LimitReached) as error:
+            status = 409 if isinstance(error, Conflict) else 403
+            return show(request, person, site.wrong({"code": code}, BadInput(error.detail, field="code"), say=say), status=status)
 
     @router.get("/change")
     def look(request: Request, tier: str = "") -> Response:

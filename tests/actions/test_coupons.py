@@ -3,7 +3,7 @@
 import pytest
 
 from glue.actions.coupons import redeem_coupon
-from glue.errors import BadInput, Conflict, UpstreamUnavailable
+from glue.errors import BadInput, Conflict, LimitReached, UpstreamUnavailable
 
 
 def _coupon(code, **fields):
@@ -44,3 +44,16 @@ def test_lost_answer_is_looked_up_and_not_repeated(world, tenant):
     assert world.lago.coupons == [(tenant, "thanks")]
     with pytest.raises(Conflict):
         redeem_coupon(world.actions, tenant, "thanks", by="alice")
+
+
+def test_guessing_ends_after_ten_wrong_codes_for_an_hour(world, tenant):
+    other = world.settled("Charlie", tier="pro")
+    for number in range(10):
+        with pytest.raises(BadInput):
+            redeem_coupon(world.actions, tenant, f"guess-{number}", by="alice")
+    for code in ("guess-11", "thanks"):
+        with pytest.raises(LimitReached):
+            redeem_coupon(world.actions, tenant, code, by="alice")
+    assert redeem_coupon(world.actions, other, "thanks", by="charlie") == "A thank-you"
+    world.clock.advance(hours=1, seconds=1)
+    assert redeem_coupon(world.actions, tenant, "thanks", by="alice") == "A thank-you"

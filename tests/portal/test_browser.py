@@ -126,7 +126,11 @@ def _look(person, portal, paths):
         debugger.send("Network.enable")
         debugger.send("Network.setCacheDisabled", {"cacheDisabled": True})
         asked = []
-        page.on("requestfinished", lambda request: asked.append(request))
+
+        def remember(request):
+            asked.append(request)
+
+        page.on("requestfinished", remember)
         for path in paths:
             asked.clear()
             page.set_viewport_size({"width": 1280, "height": 860})

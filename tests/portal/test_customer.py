@@ -311,3 +311,12 @@ def test_coupon_is_redeemed_once_and_a_wrong_code_is_named(paula, bob):
     assert page.status == 409 and "redeemed already" in page.text
     assert "Redeemed the coupon Thank you for testing the beta." in paula.open("/events").text
     assert bob.post("/plan/coupon", code="beta_launch_20", nonce="x").status_code == 403
+
+
+def test_guessing_coupon_codes_ends_soon(charlie):
+    charlie.open("/plan")
+    for number in range(10):
+        assert charlie.submit("coupon", code=f"guess-{number}").status == 422
+    page = charlie.submit("coupon", code="beta_launch_20")
+    assert page.status == 403 and "Too many wrong codes were tried." in page.text
+    assert "Tried a coupon code that does not exist." in charlie.open("/events").text
