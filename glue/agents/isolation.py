@@ -5,13 +5,15 @@ dangerous system call, limits on memory, processes, file size, open files and ti
 """
 
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,8 @@ from glue.errors import Unavailable
 
 SECONDS = 20.0
 MOST_OUTPUT = 256_000
+_PREFIX = "glue-step-"
+_CLAIMED_WITHIN = 60.0  # seconds: a new folder may not be claimed yet
 _MEMORY = 512 * 2**20
 _FILE = 16 * 2**20
 # Set inside: in the sandbox's own user namespace only its processes count, outside all those of the service's user would.
@@ -44,7 +48,7 @@ def run_isolated(command: Sequence[str], files: Mapping[str, bytes], *, seconds:
     """Run a command over these files. Raises Unavailable when this machine has no working sandbox: then nothing runs."""
     if not has_sandbox():
         raise Unavailable("Commands cannot run here: there is no working sandbox.", remedy="Install bubblewrap and allow user namespaces.")
-    with tempfile.TemporaryDirectory(prefix="glue-step-") as folder, tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _claimed(folder), tempfile.TemporaryFile() as output:
         work = Path(folder) / "work"
         for name, content in files.items():
             place = (work / name).resolve()
@@ -72,6 +76,26 @@ def run_isolated(command: Sequence[str], files: Mapping[str, bytes], *, seconds:
             process.wait()
         output.seek(0)
         return Ran(process.returncode, output.read(MOST_OUTPUT), timed_out, _collect(work))
+
+
+def remove_left_over() -> None:
+    """Files of steps whose process was killed: nobody claims their folder any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or still claimed
+            if time.time() - folder.stat().st_mtime > _CLAIMED_WITHIN:
+                with _claimed(folder):
+                    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _claimed(folder: str | Path) -> Iterator[None]:
+    """While this process lives the folder is its own. Raises OSError when it is another's."""
+    claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(claim)
 
 
 @cache

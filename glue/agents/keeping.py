@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from glue.agents.books import Books
 from glue.agents.carrying import OVER, Carrier
 from glue.agents.holds import RunCredits
+from glue.agents.isolation import remove_left_over
 from glue.agents.tables import AgentRun
 from glue.agents.takeover import Leases
 from glue.errors import GlueError
@@ -85,11 +86,13 @@ class Keeper:
             turn += 1
 
     def keep_once(self, *, renew: bool = False) -> None:
-        """Renew our lease, take over from the dead, begin what nobody began, end what cannot go on, keep reservations."""
+        """Renew our lease, clear up and take over from the dead, begin what nobody began, end what cannot go on, keep reservations."""
         engine = self._engine
         if engine is None:
             return
         self._leases.take(engine.executor_id)
+        if renew:
+            remove_left_over()
         if dead := self._leases.expired():
             log.info("runs_taken_over", executors=dead, runs=engine.take_over(dead))
             for executor_id in dead:

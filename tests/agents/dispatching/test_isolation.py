@@ -131,3 +131,18 @@ def test_without_a_sandbox_nothing_runs(monkeypatch, tmp_path):
             run_isolated(["true"], {})
     finally:
         isolation.has_sandbox.cache_clear()
+
+
+def test_files_of_a_killed_process_are_removed_and_those_of_a_living_one_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, claimed, new = (tmp_path / f"glue-step-{name}" for name in ("left", "claimed", "new"))
+    for folder in (left, claimed, new):
+        (folder / "work").mkdir(parents=True)
+        (folder / "work" / "request.json").write_text("a customer's words")
+    for folder in (left, claimed):
+        os.utime(folder, (time.time() - 120,) * 2)
+    with isolation._claimed(claimed):
+        isolation.remove_left_over()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["glue-step-claimed", "glue-step-new"]
+    isolation.remove_left_over()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["glue-step-new"]
