@@ -129,7 +129,8 @@ def a_month_at_work(world: World) -> dict[str, str]:
     alice.open(f"{url}/runs/new?sample=curriculum")
     quote = alice.submit("ask").url
     invoice = next(address for _, address in alice.open(f"{url}/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address))
-    return {"run": run, "quote": quote.removeprefix(url), "invoice": invoice, "ticket": ticket.removeprefix(url)}
+    member = next(address for _, address in alice.open(f"{url}/team").links if address.startswith("/team/remove"))
+    return {"run": run, "quote": quote.removeprefix(url), "invoice": invoice, "ticket": ticket.removeprefix(url), "team-remove": member}
 
 
 def newcomer(world: World) -> Someone:
