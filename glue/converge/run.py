@@ -230,9 +230,8 @@ class Converge:
     def _write(self, tenant: TenantId, changes: list[Change], observed: Observed, wish: Intent | None, outcome: Outcome, hint: str) -> None:
         with self._database.write(tenant) as session:
             record = record_of(session.get_one(Tenant, tenant))
-            if (
-                wish and record.intent and record.intent.number != wish.number
-            ):  # taken back while we looked; the newer wish has its own look
+            # Taken back while we looked: the newer wish has a look of its own.
+            if wish and record.intent and record.intent.number != wish.number:
                 changes = [change for change in changes if not change.asked]
             announce_writes(session, tenant, changes, now=self._clock.now())
         situation = act.Situation(record, observed, self._systems, self._ports.fence, self._terms.product)
