@@ -1,9 +1,11 @@
 """From a wish to an accepted quote, and every reason why there is none: the plan, the credits, the standing, time, another tab."""
 
+import time
 from datetime import timedelta
 
 import pytest
 
+from portal.samples import SAMPLES
 from tests.portal.conftest import Person
 
 LARGE = "Write a complete curriculum of 12 modules on machine learning for university students with research, quizzes, projects and a NotebookLM pack"
@@ -31,6 +33,27 @@ def ask(person, text=SMALL):
 
 def path_of(page, person):
     return page.url.removeprefix(person.portal.url)
+
+
+@pytest.fixture(scope="module")
+def sam(portal):
+    person = Person(portal, "Sam")
+    person.become_customer("Sample Studio", tier="free")
+    return person
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.code)
+def test_every_sample_becomes_a_run_with_files_on_the_smallest_plan(sam, sample):
+    sam.open("/runs/new")
+    sam.visitor.follow(sample.title)
+    assert sam.submit("ask").form("accept")
+    page = sam.submit("accept")
+    deadline = time.monotonic() + 60
+    while 'data-run-state="completed"' not in page.html:
+        assert time.monotonic() < deadline, page.text
+        time.sleep(0.3)
+        page = sam.visitor.open(page.url)
+    assert any("/artifacts/" in address for _, address in page.links)
 
 
 def test_wish_larger_than_the_plan_is_refused_with_both_numbers(fanny):
