@@ -44,11 +44,12 @@ class TeamPage:
 
 @dataclass(frozen=True)
 class RemovePage:
-    """``managed``: the account goes with the membership."""
+    """``managed``: the account goes with the membership. ``problem``: why the person was not removed."""
 
     user: str
     name: str
     managed: bool
+    problem: str
 
 
 def routes(site: Site, services: Services) -> APIRouter:
@@ -105,16 +106,19 @@ def routes(site: Site, services: Services) -> APIRouter:
         site.tell(request, site.writer(request, person).text("The role was changed."))
         return RedirectResponse("/team", 303)
 
-    @router.get("/remove")
-    def confirm_removal(request: Request, user: str = "") -> Response:
-        person = site.people.get(request)
-        person.must()
+    def show_removal(request: Request, person: Person, user: str, *, problem: str = "", status: int = 200) -> Response:
         team = site.known.team(person.tenant).value
         member = next((one for one in team.members if one.user_id == user), None) if team else None
         if member is None:
             return RedirectResponse("/team", 303)
-        context = RemovePage(user=user, name=_describe(member, person).name, managed=member.managed)
-        return site.page(request, "team_remove", context, title="Remove a member", person=person, current="team")
+        context = RemovePage(user=user, name=_describe(member, person).name, managed=member.managed, problem=problem)
+        return site.page(request, "team_remove", context, title="Remove a member", person=person, current="team", status=status)
+
+    @router.get("/remove")
+    def confirm_removal(request: Request, user: str = "") -> Response:
+        person = site.people.get(request)
+        person.must()
+        return show_removal(request, person, user)
 
     @router.post("/remove")
     def remove(request: Request, user: FormText = "", account: FormText = "") -> Response:
@@ -125,7 +129,11 @@ def routes(site: Site, services: Services) -> APIRouter:
             remove_member(services.actions, person.tenant, user, by=person.email, delete_account=account == "may-go")
             services.actions.wait_until_settled(person.tenant, seconds=5)
 
-        return site.let_go(request, "/team", action, site.writer(request, person).text("The member was removed; the seat is free."))
+        say = site.writer(request, person).text
+        try:
+            return site.let_go(request, "/team", action, say("The member was removed; the seat is free."))
+        except Conflict as error:
+            return show_removal(request, person, user, problem=refusal(error, say), status=409)
 
     @router.post("/invitations/resend")
     def resend(request: Request, invitation: FormText = "") -> Response:
