@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def check(options: Options) -> Report:
     """Ask whether so much of a meter (or a feature) may be used now. Exit code 3: it may not."""
     with _client(read_settings()) as client:
         answer = client.check(feature=options.feature) if options.feature else client.check(options.meter, options.units)
+        _renew(client)
     if not answer.get("allowed"):
         raise Refused(answer | {"detail": f"Not allowed: {answer.get('reason')}.", "code": str(answer.get("reason"))}, status=200)
     return answer
@@ -102,7 +104,9 @@ def _look_at_connection() -> Report:
     if read_settings().get("offline"):
         return {"offline": True}
     with _client(read_settings()) as client:
-        return {"standing": client.entitlements().get("standing")}
+        standing = client.entitlements().get("standing")
+        _renew(client)
+        return {"standing": standing}
 
 
 def _look_at_usage() -> Report:
@@ -117,6 +121,18 @@ def _stored() -> LicenseFacts:
         raise BadLicenseFile("This machine is not activated: run `coditect activate`.")
     text = license_file().read_text(encoding="utf-8")
     return verify_license_file(text, public_key=read_settings().get("public_key", ""), now=datetime.now(UTC), fingerprint=fingerprint())
+
+
+def _renew(client: Client) -> None:
+    """Whoever talks to the service anyway has a file that is good for long. Where it cannot be signed anew, the old one stays."""
+    if not license_file().exists():
+        return
+    with suppress(BadLicenseFile):
+        facts = _stored()
+        if facts.expires_at is None or datetime.now(UTC) < facts.issued_at + (facts.expires_at - facts.issued_at) / 2:
+            return
+    with suppress(ClientError):
+        write_private(license_file(), client.license_file().certificate)
 
 
 def _client(settings: dict[str, Any]) -> Client:

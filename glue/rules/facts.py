@@ -246,6 +246,8 @@ class License:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
+    """``last_seen_at`` is when it last sent a heartbeat or had its file signed anew."""
+
     id: str
     license_id: str
     fingerprint: str

@@ -2,12 +2,15 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
 import glue.client.command as command
 from glue.client.client import Client
+
+from .conftest import sign
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +126,27 @@ def test_the_client_needs_little():
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     for absent in ("typer", "pydantic", "sqlalchemy", "fastapi", "orjson"):
         assert f"'{absent}'" not in modules
+
+
+@pytest.mark.parametrize(("hours_old", "renewed"), [(0.4, False), (0.6, True), (2, True)])
+@pytest.mark.parametrize("words", [("check", "credits"), ("doctor",)])
+def test_file_is_renewed_by_whoever_talks_to_the_service_when_half_its_time_is_over(run, activated, words, hours_old, renewed):
+    now = datetime.now(UTC)
+    issued = now - timedelta(hours=hours_old)
+    facts = {"id": "m1", "attributes": {"fingerprint": activated["fingerprint"]}}
+    old = sign("machine", facts, issued=issued, expires=issued + timedelta(hours=1))
+    command.license_file().write_text(old)
+    run(*words, "--json")
+    assert (command.license_file().read_text() != old) is renewed
+    assert command.license_file().stat().st_mode & 0o777 == 0o600
+
+
+def test_file_that_cannot_be_renewed_stays(run, activated, service):
+    now = datetime.now(UTC)
+    facts = {"id": "m1", "attributes": {"fingerprint": activated["fingerprint"]}}
+    old = sign("machine", facts, issued=now - timedelta(hours=1), expires=now + timedelta(minutes=1))
+    command.license_file().write_text(old)
+    service.down = ["cut"] * 10
+    assert run("check", "credits")[0] == 4
+    assert run("status")[0] == 0
+    assert command.license_file().read_text() == old

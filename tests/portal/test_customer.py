@@ -106,10 +106,11 @@ def test_license_key_is_shown_and_replaced(alice, portal):
         portal.services.actions, TenantId(alice.tenant), fingerprint="machine-1-of-kestrel", name="desk-1", platform="linux", by="a test"
     )
     page = alice.open("/licenses")
-    assert "desk-1" in page.text
+    assert re.search(r"desk-1 linux [^–]+–", page.text), "not seen yet"
     assert "BEGIN LICENSE FILE" in alice.get("/licenses/file").text
     machine = re.search(r'name="machine" value="([^"]+)"', page.html)[1]
     assert "BEGIN MACHINE FILE" in alice.get(f"/licenses/file?machine={machine}").text
+    assert re.search(r"desk-1 linux [^–]+UTC [^–]+UTC", alice.open("/licenses").text), "activated, and seen"
     assert alice.get("/licenses/file?machine=unknown").status_code == 404
     assert alice.post("/licenses/remove", machine=machine).status_code == 303
     assert "its place is free" in alice.open("/licenses").text

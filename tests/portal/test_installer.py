@@ -46,6 +46,7 @@ def test_killed_at_each_step_it_finishes_with_one_machine(paula, machine, line):
     report = json.loads(printed)
     assert [one.fingerprint for one in license_of(paula).machines].count(report["fingerprint"]) == 1
     assert len(license_of(paula).machines) == before + 1
+    assert all(one.last_seen_at for one in license_of(paula).machines if one.fingerprint == report["fingerprint"])
     assert "PATH" in report["to_do"]
     settings = machine.home / ".config/coditect/config.json"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600

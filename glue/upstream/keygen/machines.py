@@ -60,6 +60,6 @@ def _parse_machine(record: Record) -> Machine:
         name=text(attributes["name"]),
         platform=text(attributes["platform"]),
         created_at=known_instant(attributes["created"]),
-        last_seen_at=instant(attributes["lastHeartbeat"]),
+        last_seen_at=max(filter(None, (instant(attributes["lastHeartbeat"]), instant(attributes["lastCheckOut"]))), default=None),
         hostname=text(attributes["hostname"]),
     )
