@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from glue.actions.signins import Signin
 from portal import create
+from portal.languages import LOCALES
 from tests.portal.conftest import Person
 
 
@@ -142,3 +143,20 @@ def test_keycloak_that_falls_silent_between_two_steps_is_told(portal, ines, monk
     assert "The sign-in service does not answer." in page.text
     monkeypatch.undo()
     assert ines.sign_in().status == 200
+
+
+def test_session_that_ends_while_a_page_is_made_stays_ended(portal, ines, monkeypatch):
+    """The page changes the session after it was ended: what it writes must not bring it back."""
+    ines.sign_in()
+    with portal.keycloak_admin() as admin:
+        subject = user_of(admin, ines)
+
+    def ends(_):
+        portal.services.signins.end(subject=subject)
+        return LOCALES
+
+    monkeypatch.setattr("portal.site.Site.languages", ends)
+    assert ines.post("/account", language="de").status_code == 303
+    monkeypatch.undo()
+    assert ines.get("/account").headers["location"].startswith("/auth/login")
+    ines.sign_in()

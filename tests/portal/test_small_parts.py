@@ -1,8 +1,9 @@
 """Parts that need no running portal: graph, PDF, events in words, safe paths, charts, price steps, remembered looks."""
 
 import zlib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,13 +11,14 @@ from glue.clock import FixedClock
 from glue.converge.timeline import TimelineEntry
 from glue.errors import BadInput, UpstreamUnavailable
 from glue.rules.changes import Change, Part, sentence_of
-from glue.rules.facts import Invoice, InvoiceLine, Reduction, ReductionKind
+from glue.rules.facts import Invoice, InvoiceLine, Reduction, ReductionKind, Subscription
+from glue.rules.standing import Standing
 from glue.rules.tenant import TenantRecord
 from portal.billing_data import check_billing
 from portal.event_words import in_words
 from portal.graph import lay_out
 from portal.invoice_pdf import draw_invoice
-from portal.known import Known
+from portal.known import Known, Money
 from portal.languages import Writer
 from portal.login import safe_path
 from portal.pages.invoices import split_units
@@ -172,3 +174,15 @@ def test_what_was_read_last_stands_in_for_an_upstream_that_is_silent():
     assert (old.value, old.stale_since) == ("read", NOW)
     known.forget("t")
     assert known.look("t", "lago", "money", fails).value is None
+
+
+@pytest.mark.parametrize(("enforced", "shown"), [(Standing.ACTIVE, Standing.ACTIVE), (Standing.PAST_DUE, Standing.PAST_DUE)])
+def test_standing_is_shown_as_it_is_enforced(enforced, shown):
+    """An invoice is overdue; as long as an operator holds back what follows from that, no page says that it has followed."""
+    due = NOW.date() - timedelta(days=3)
+    invoice = Invoice("i", "I-1", "subscription", "finalized", "pending", True, "USD", 2900, 2900, due, due, "t")
+    row = Subscription("s", "t", "t", "pro_usd_monthly_1", "active", NOW, None, None, None, NOW, None, None, None, NOW)
+    record = TenantRecord(id="t", display_name="T", currency="USD", created_at=NOW, standing=enforced)
+    known = Known(SimpleNamespace(clock=FixedClock(NOW), record=lambda _: record, systems=SimpleNamespace(lago=None), tiers=load_tiers()))
+    known._keep("t", "money", Money((row,), (invoice,), by_card=False))
+    assert known.standing("t", fresh_seconds=60).standing == shown
