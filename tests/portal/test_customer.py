@@ -5,7 +5,11 @@ import re
 import time
 import zipfile
 
+import httpx
 import pytest
+
+from glue.converge.effects import Effect, EffectState
+from glue.rules.names import TenantId
 
 
 def test_member_sees_no_money_and_may_not_manage(bob):
@@ -50,8 +54,6 @@ def test_role_of_a_member_is_changed_but_an_admin_stays(alice, bob, portal):
 
 
 def test_program_secret_is_shown_once_and_the_first_call_lights_up(alice, portal):
-    import httpx
-
     assert 'data-arrived="no"' in alice.open("/programs/first-call").html
     alice.open("/programs")
     page = alice.submit("create", name="Importer")
@@ -99,7 +101,6 @@ def test_free_plan_has_one_program_only(charlie):
 
 def test_license_key_is_shown_and_replaced(alice, portal):
     from glue.actions.machines import activate
-    from glue.rules.names import TenantId
 
     key = re.search(r'id="license-key">([^<]+)<', alice.open("/licenses").html)[1]
     activate(
@@ -312,6 +313,25 @@ def test_coupon_is_redeemed_once_and_a_wrong_code_is_named(paula, bob):
     assert page.status == 409 and "redeemed already" in page.text
     assert "Redeemed the coupon Thank you for testing the beta." in paula.open("/events").text
     assert bob.post("/plan/coupon", code="beta_launch_20", nonce="x").status_code == 403
+
+
+def test_coupon_that_does_not_fit_or_was_refused_is_named(paula, portal):
+    lago = portal.services.settings.lago
+    euros = {"code": "EUROS", "name": "Euros", "coupon_type": "fixed_amount", "amount_cents": 500, "amount_currency": "EUR"}
+    with httpx.Client(
+        base_url=f"{lago.url}/api/v1", headers={"Authorization": f"Bearer {lago.api_key.get_secret_value()}"}, trust_env=False
+    ) as admin:
+        admin.post("/coupons", json={"coupon": euros | {"expiration": "no_expiration", "frequency": "once"}}).raise_for_status()
+        thanks = {"code": "PERCENT", "name": "Percent", "coupon_type": "percentage", "percentage_rate": "5"}
+        admin.post("/coupons", json={"coupon": thanks | {"expiration": "no_expiration", "frequency": "once"}}).raise_for_status()
+    paula.open("/plan")
+    page = paula.submit("coupon", code="EUROS")
+    assert page.status == 422 and "This coupon is of another currency." in page.text
+    with portal.services.database.write(TenantId(paula.tenant)) as session:
+        refused = {"key": f"coupon/{paula.tenant}/PERCENT", "kind": "apply_coupon", "state": EffectState.REFUSED, "error": "A test's."}
+        session.add(Effect(tenant_id=paula.tenant, planned_at=portal.services.clock.now(), **refused))
+    page = paula.submit("coupon", code="PERCENT")
+    assert page.status == 409 and "This coupon was refused; please write to us." in page.text
 
 
 def test_guessing_coupon_codes_ends_soon(charlie):

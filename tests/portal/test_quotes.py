@@ -1,8 +1,11 @@
 """From a wish to an accepted quote, and every reason why there is none: the plan, the credits, the standing, time, another tab."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from portal.samples import SAMPLES
@@ -103,6 +106,28 @@ def test_quote_accepted_in_two_tabs_is_one_run(quentin):
     another = ask(quentin)
     again = quentin.post(f"{path_of(another, quentin)}/accept", **another.form("accept").fields | {"nonce": seen["nonce"]})
     assert again.status_code == 409 and "accepted another quote" in again.text
+
+
+def test_quote_accepted_by_many_at_the_same_moment_is_one_run(quentin):
+    page = ask(quentin)
+    quote, seen = page.url, page.form("accept").fields
+    cookies, ours = quentin.visitor.cookies(), {"Origin": quentin.portal.url, "Sec-Fetch-Site": "same-origin", "User-Agent": "Chromium"}
+
+    def accept(number):
+        with httpx.Client(cookies=cookies, headers=ours, trust_env=False, timeout=30) as client:
+            return client.post(f"{quote}/accept", data=seen | {"nonce": f"tab {number}"})
+
+    with ThreadPoolExecutor(8) as tabs:
+        answers = list(tabs.map(accept, range(8)))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["location"] for answer in answers}) == 1
+
+
+def test_plan_without_agents_work_says_so(portal, quentin, monkeypatch):
+    read = portal.services.meter.snapshot_of
+    monkeypatch.setattr(portal.services.meter, "snapshot_of", lambda tenant: replace(read(tenant), max_credits_per_run=0))
+    page = ask(quentin)
+    assert page.status == 403 and "Your plan does not include agent runs." in page.text
 
 
 def test_old_quote_binds_no_longer(quentin, monkeypatch):

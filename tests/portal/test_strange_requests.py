@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from starlette.testclient import TestClient
 
+from portal import create
 from tests.portal.conftest import BILLING, Person
 
 STALE = (
@@ -141,3 +143,10 @@ def test_spend_cap_beyond_all_bounds_is_refused(tess):
     tess.open("/usage")
     page = tess.submit("spend", cap="99999999999", percentages="")
     assert page.status == 422 and "too large" in page.text
+
+
+def test_without_a_key_for_it_no_installer_is_served(portal, monkeypatch):
+    keyless = portal.services.settings.model_copy(update={"installer_key": None})
+    monkeypatch.setitem(vars(portal.services), "settings", keyless)
+    answer = TestClient(create(portal.services), base_url=portal.url).get("/install.sh")
+    assert answer.status_code == 404 and "No installer is served here." in answer.text
