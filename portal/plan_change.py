@@ -6,6 +6,7 @@ from datetime import datetime
 from glue.rules.preflight import Gain, Preflight
 from glue.rules.tiers import Tier
 from portal.languages import Writer
+from portal.names import FEATURES, METERS
 from portal.rendering import FormState
 
 
@@ -82,11 +83,11 @@ def before_end(writer: Writer, tier: Tier, form: FormState, *, ends_at: datetime
         writer.plural("%(count)s seat", "%(count)s seats", tier.seats),
         writer.plural("%(count)s machine", "%(count)s machines", tier.license.max_machines),
         *(
-            say("%(count)s %(meter)s a month", count=writer.number(meter.limit), meter=_meter(writer, code))
+            say("%(count)s %(meter)s a month", count=writer.number(meter.limit), meter=say(METERS.get(code, code)))
             for code, meter in tier.meters.items()
             if meter.limit
         ),
-        *(_feature(writer, code) for code, on in tier.features.items() if on),
+        *(say(FEATURES.get(code, code)) for code, on in tier.features.items() if on),
     ]
     kept = [say("Your files, runs, invoices and usage, until you erase them"), say("The accounts of all members")]
     return PlanChangePage(
@@ -108,9 +109,9 @@ def before_end(writer: Writer, tier: Tier, form: FormState, *, ends_at: datetime
 def _in_words(writer: Writer, gain: Gain) -> str:
     say = writer.text
     if gain.kind == "feature":
-        return _feature(writer, gain.code)
+        return say(FEATURES.get(gain.code, gain.code))
     before, after = (say("unlimited") if value is None else writer.number(value) for value in (gain.before, gain.after))
-    noun = _meter(writer, gain.code) if gain.kind == "limit" else _noun(writer, gain.kind, gain.after)
+    noun = say(METERS.get(gain.code, gain.code)) if gain.kind == "limit" else _noun(writer, gain.kind, gain.after)
     return say("%(after)s %(what)s instead of %(before)s", after=after, before=before, what=noun)
 
 
@@ -127,13 +128,3 @@ def _noun(writer: Writer, kind: str, count: int | None) -> str:
             return writer.plural("run at a time", "runs at a time", many)
         case _:
             return kind
-
-
-def _meter(writer: Writer, code: str) -> str:
-    say = writer.text
-    return {"api_calls": say("API calls"), "agent_credits": say("agent credits"), "agent_tokens": say("agent tokens")}.get(code, code)
-
-
-def _feature(writer: Writer, code: str) -> str:
-    say = writer.text
-    return {"exports": say("Exports"), "own_models": say("Own models"), "priority_support": say("Priority support")}.get(code, code)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from glue.rules.changes import value_in_words
 from portal.event_words import STANDINGS
 from portal.languages import Writer
+from portal.names import FEATURES, METERS
 
 HERE = Path(__file__).parent
 
@@ -93,7 +94,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.globals |= {"static": static, "nice": nice, "value_in_words": value_in_words, "standing_names": STANDINGS}
+    environment.globals |= {
+        "static": static,
+        "nice": nice,
+        "value_in_words": value_in_words,
+        "standing_names": STANDINGS,
+        "meter_words": METERS,
+        "feature_names": FEATURES,
+    }
     return environment
 
 

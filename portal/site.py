@@ -109,8 +109,14 @@ class Site:
 
     def tell_outcome(self, request: Request, *, done: bool, said: str) -> None:
         """``said`` when it is done; else that it was written down and will be."""
-        later = self.writer(request).text("Your wish is written down and is carried out as soon as all systems answer.")
-        self.tell(request, *((said,) if done else (later, "warn")))
+        if done:
+            self.tell(request, said)
+        else:
+            self.tell_later(request)
+
+    def tell_later(self, request: Request) -> None:
+        said = self.writer(request).text("Your wish is written down and is carried out as soon as all systems answer.")
+        self.tell(request, said, "warn")
 
     def new_form(self, **values: str) -> FormState:
         """An empty form, or one filled with ``values``."""

@@ -18,6 +18,7 @@ from glue.errors import GlueError
 from portal.event_words import SENTENCES, STANDINGS
 from portal.invoice_pdf import REDUCTIONS
 from portal.languages import FOLDER, LOCALES
+from portal.names import FEATURES, METERS
 from portal.samples import SAMPLES
 from portal.site import _CUSTOMER_NAV, _OPERATOR_NAV
 
@@ -54,7 +55,7 @@ def collect() -> dict[Message, None]:
     found |= dict.fromkeys(text for sample in SAMPLES for text in (sample.title, sample.summary))
     found |= dict.fromkeys(tier.summary for tier in load_tiers(ROOT))
     found |= dict.fromkeys(planning._TITLES.values())
-    found |= dict.fromkeys((*REDUCTIONS.values(), *STANDINGS.values()))
+    found |= dict.fromkeys((*REDUCTIONS.values(), *STANDINGS.values(), *METERS.values(), *FEATURES.values()))
     found |= dict.fromkeys(sentence for _, sentence in SENTENCES if sentence)
     return {message: None for message in found if message}
 

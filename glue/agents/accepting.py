@@ -117,8 +117,7 @@ class Acceptance:
         with self._books.read(tenant) as page:
             run = page.run(run_id)
         more = run.needs if extra is None else extra
-        if run.state != "waiting_approval" or cap not in {None, run.cap}:
-            raise moved_on(run)
+        _demand_waiting(run, cap)
         most = self._meter.snapshot_of(tenant).max_credits_per_run
         if more < 0 or run.cap + more > most:
             raise LimitReached(
@@ -129,8 +128,7 @@ class Acceptance:
         holds = [self._credits.hold(tenant, run_id, more, part=run.round)] if more else []
         with self._books.change(tenant) as page:
             run = page.run(run_id)
-            if run.state != "waiting_approval" or cap not in {None, run.cap}:
-                raise moved_on(run)
+            _demand_waiting(run, cap)
             known = {hold["id"] for hold in run.holds}
             new = [hold for hold in holds if hold["id"] not in known]
             run.holds, run.cap, run.needs, run.error = [*run.holds, *new], run.cap + more * bool(new), 0, ""
@@ -161,6 +159,11 @@ class Acceptance:
             page.move(run, "queued", by=asked_by, step=step)
         self.admit(tenant)
         return self._reader.run_of(tenant, run_id)
+
+
+def _demand_waiting(run: AgentRun, cap: int | None) -> None:
+    if run.state != "waiting_approval" or cap not in {None, run.cap}:
+        raise moved_on(run)
 
 
 def _changed(quote_id: str) -> Conflict:

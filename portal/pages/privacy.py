@@ -62,7 +62,7 @@ def routes(site: Site, services: Services) -> APIRouter:
         except BadInput as error:
             return show(request, person, site.wrong({"confirm": confirm}, error, say=say), status=422)
         if not services.actions.wait_until_settled(person.tenant, seconds=15):
-            site.tell_outcome(request, done=False, said="")
+            site.tell_later(request)
             return RedirectResponse("/privacy", 303)
         site.known.forget(person.tenant)
         gone = {member.user_id for member in team.members if services.keycloak.find_user(member.user_id) is None} if team else set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import threading
@@ -76,6 +77,10 @@ class Portal:
         base = f"{identity.url}/admin/realms/{identity.realm}/"
         return httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
+    def user_id(self, person: "Person") -> str:
+        with self.keycloak_admin() as admin:
+            return str(admin.get("users", params={"email": person.email, "exact": "true"}).json()[0]["id"])
+
     def settle(self, person: "Person") -> None:
         """Wait until everything about this customer is done."""
         actions = self.services.actions
@@ -127,12 +132,34 @@ class Person:
 
     def become_customer(self, organization: str, *, tier: str = "pro") -> Page:
         self.sign_up()
+        return self.found(organization, tier=tier)
+
+    def found(self, organization: str, *, tier: str) -> Page:
+        """Fill in the wizard."""
         self.submit("organization", name=organization)
         self.submit("plan", tier=tier)
         self.submit("billing", **BILLING)
         page = self.submit("confirm")
         self.tenant = page.html.partition('data-tenant="')[2][:15]
         return page
+
+    def begin_work(self, text: str) -> str:
+        """Ask and accept; the address of the run."""
+        self.open("/runs/new")
+        self.submit("ask", text=text)
+        return self.submit("accept").url
+
+    def wait_for_run(self, url: str, state: str = "completed") -> Page:
+        deadline = time.monotonic() + 60
+        while f'data-run-state="{state}"' not in (page := self.visitor.open(url)).html:
+            assert time.monotonic() < deadline, page.text
+            time.sleep(0.2)
+        return page
+
+    def invoices(self) -> list[str]:
+        """Addresses of the invoices on the list, newest first."""
+        page = self.open("/invoices")
+        return list(dict.fromkeys(address for _, address in page.links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address)))
 
     def sign_in(self) -> Page:
         return log_in(self.visitor, f"{self.portal.url}/auth/login", email=self.email, password=PASSWORD)
@@ -246,9 +273,8 @@ def olga(portal):
     person = Person(portal, "Olga")
     person.sign_up()
     with portal.keycloak_admin() as admin:
-        user = admin.get("users", params={"email": person.email, "exact": "true"}).json()[0]
         role = admin.get("roles/operator").json()
-        admin.post(f"users/{user['id']}/role-mappings/realm", json=[role]).raise_for_status()
+        admin.post(f"users/{portal.user_id(person)}/role-mappings/realm", json=[role]).raise_for_status()
     again = Person(portal, "Olga", email=person.email)
     again.sign_in()
     return again

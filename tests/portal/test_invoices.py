@@ -29,7 +29,7 @@ def ida(portal):
 def test_invoices_explain_their_lines_and_come_as_pdf(paula, ida, portal):
     paula.post("/plan/coupon", code="beta_launch_20", nonce="for the invoice")
     portal.settle(paula)
-    _work(paula)
+    paula.wait_for_run(paula.begin_work(WISH))
     portal.services.meter.consume(paula.tenant, "agent_credits", 1500)
     _wait_until_lago_counts(portal, paula, 1500)
     now = portal.services.clock.now()
@@ -41,7 +41,7 @@ def test_invoices_explain_their_lines_and_come_as_pdf(paula, ida, portal):
             timeout=120,
             trust_env=False,
         )
-    addresses = {address for _, address in paula.open("/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address)}
+    addresses = paula.invoices()
     # An invoice over nothing (the ended plan's usage, all of it included) asks for nothing.
     address, page = next((one, page) for one in addresses if "bank transfer" in (page := paula.open(one)).text)
     assert page.status == 200 and "Total" in page.text
@@ -58,7 +58,7 @@ def test_invoices_explain_their_lines_and_come_as_pdf(paula, ida, portal):
 
 
 def test_line_is_explained_down_to_steps_of_price_and_runs(paula, portal):
-    pages = [paula.open(one) for one in _addresses(paula.open("/invoices"))]
+    pages = [paula.open(one) for one in paula.invoices()]
     page = next((page for page in pages if "agent credits" in page.text.lower()), None)
     assert page, [page.text for page in pages]
     assert "1,000 units from 0 to 1,000 at USD 0" in page.text
@@ -81,13 +81,13 @@ def test_upgrade_credits_what_was_paid_to_the_cent(ida, portal):
     assert said["Credit for the unused part of Pro"].startswith("-$")
     ida.submit("change")
     portal.settle(ida)
-    pages = [ida.open(one) for one in _addresses(ida.open("/invoices"))]
+    pages = [ida.open(one) for one in ida.invoices()]
     page = next(page for page in pages if said["until the period ends"] in page.text)
     assert re.search(rf"Total {re.escape(said['To pay with the next invoice'])}", page.text), page.text
 
 
 def test_lagos_own_pdf_is_handed_on_and_anything_else_is_not(paula, portal, monkeypatch):
-    address = _addresses(paula.open("/invoices"))[0]
+    address = paula.invoices()[0]
     ours = paula.get(f"{address}/pdf").content
     with serving({"/good": b"%PDF-1.7 of Lago", "/other": b"<html>"}) as url:
         for path, expected in (("/good", b"%PDF-1.7 of Lago"), ("/other", ours), ("/missing", ours)):
@@ -113,21 +113,6 @@ def serving(files):
         server.shutdown()
 
 
-def _addresses(page):
-    return list(dict.fromkeys(address for _, address in page.links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address)))
-
-
-def _work(person):
-    person.open("/runs/new")
-    person.submit("ask", text=WISH)
-    page = person.submit("accept")
-    deadline = time.monotonic() + 60
-    while 'data-run-state="completed"' not in page.html:
-        assert time.monotonic() < deadline, page.text
-        time.sleep(0.3)
-        page = person.visitor.open(page.url)
-
-
 def _wait_until_lago_counts(portal, person, least):
     lago, subscription = portal.services.lago, subscription_external_id(person.tenant)
     deadline = time.monotonic() + 60
@@ -144,7 +129,7 @@ def _cents(html):
 
 
 def test_foreign_invoice_is_not_found(paula, charlie):
-    address = next(address for _, address in paula.open("/invoices").links if re.fullmatch(r"/invoices/[0-9a-f-]{36}", address))
+    address = paula.invoices()[0]
     assert charlie.open(address).status == 404
 
 

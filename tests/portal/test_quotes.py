@@ -1,6 +1,5 @@
 """From a wish to an accepted quote, and every reason why there is none: the plan, the credits, the standing, time, another tab."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -50,12 +49,7 @@ def test_every_sample_becomes_a_run_with_files_on_the_smallest_plan(sam, sample)
     sam.open("/runs/new")
     sam.visitor.follow(sample.title)
     assert sam.submit("ask").form("accept")
-    page = sam.submit("accept")
-    deadline = time.monotonic() + 60
-    while 'data-run-state="completed"' not in page.html:
-        assert time.monotonic() < deadline, page.text
-        time.sleep(0.3)
-        page = sam.visitor.open(page.url)
+    page = sam.wait_for_run(sam.submit("accept").url)
     assert any("/artifacts/" in address for _, address in page.links)
 
 

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 
 import pytest
 
@@ -31,54 +30,40 @@ def put(portal, monkeypatch):
     return put
 
 
-def start(person):
-    person.open("/runs/new")
-    person.submit("ask", text=WISH)
-    return person.submit("accept").url
-
-
-def wait_for(person, url, state):
-    deadline = time.monotonic() + 30
-    while f'data-run-state="{state}"' not in (page := person.visitor.open(url)).html:
-        assert time.monotonic() < deadline, page.text
-        time.sleep(0.2)
-    return page
-
-
 def test_at_the_cap_it_asks_for_more_and_goes_on_when_approved(rita, put):
     worker = put(ScriptedWorker(tokens=90_000))
-    run = start(rita)
-    page = wait_for(rita, run, "waiting_approval")
+    run = rita.begin_work(WISH)
+    page = rita.wait_for_run(run, "waiting_approval")
     assert "The work needs more than its cap." in page.text
     worker.tokens = 1000
     rita.submit("approve")
-    page = wait_for(rita, run, "completed")
+    page = rita.wait_for_run(run, "completed")
     assert not any(form.id in {"approve", "pause", "cancel"} for form in page.forms)
 
 
 def test_it_is_paused_and_goes_on(rita, put):
     gate = threading.Event()
     worker = put(ScriptedWorker(gate=gate))
-    run = start(rita)
+    run = rita.begin_work(WISH)
     assert worker.started.wait(20)
     rita.visitor.open(run)
     rita.submit("pause")
     gate.set()
-    wait_for(rita, run, "paused")
+    rita.wait_for_run(run, "paused")
     rita.submit("resume")
-    wait_for(rita, run, "completed")
+    rita.wait_for_run(run, "completed")
 
 
 def test_a_canceled_run_costs_only_what_was_done(rita, put, portal):
     gate = threading.Event()
     worker = put(ScriptedWorker(gate=gate))
-    run = start(rita)
+    run = rita.begin_work(WISH)
     assert worker.started.wait(20)
     rita.visitor.open(run)
     before = portal.services.meter.usage_of(rita.tenant)["meters"]["agent_credits"]
     rita.submit("cancel")
     gate.set()
-    page = wait_for(rita, run, "canceled")
+    page = rita.wait_for_run(run, "canceled")
     after = portal.services.meter.usage_of(rita.tenant)["meters"]["agent_credits"]
     assert int(before["held"]) > 0 and int(after["held"]) == 0
     assert int(after["used"]) - int(before["used"]) == int(re.search(r'data-cost="(\d+)"', page.html)[1])
@@ -89,21 +74,21 @@ def test_more_than_is_left_is_not_approved(portal, put):
     person = Person(portal, "Fia")
     person.become_customer("Few Funds", tier="free")
     put(ScriptedWorker(tokens=90_000))
-    run = start(person)
-    wait_for(person, run, "waiting_approval")
+    run = person.begin_work(WISH)
+    person.wait_for_run(run, "waiting_approval")
     left = portal.services.meter.check(person.tenant, "agent_credits")["remaining"]
     portal.services.meter.consume(person.tenant, "agent_credits", left)
     page = person.submit("approve")
     assert "There are not enough credits left for this" in page.text
     assert 'data-run-state="waiting_approval"' in page.html
     person.submit("cancel")
-    wait_for(person, run, "canceled")
+    person.wait_for_run(run, "canceled")
 
 
 def test_stale_page_approves_nothing(rita, put):
     put(ScriptedWorker(tokens=90_000))
-    run = start(rita)
-    page = wait_for(rita, run, "waiting_approval")
+    run = rita.begin_work(WISH)
+    page = rita.wait_for_run(run, "waiting_approval")
     seen = page.form("approve").fields
     for other in ({"cap": str(int(seen["cap"]) - 1)}, {"extra": "many"}):
         assert rita.post(f"{run.removeprefix(rita.portal.url)}/approve", **seen | other).status_code == 303
@@ -111,13 +96,13 @@ def test_stale_page_approves_nothing(rita, put):
         assert 'data-run-state="waiting_approval"' in page.html
         assert page.form("approve").fields == seen
     rita.submit("cancel")
-    wait_for(rita, run, "canceled")
+    rita.wait_for_run(run, "canceled")
 
 
 def test_step_that_is_not_there_is_not_done_again(rita, put):
     put(ScriptedWorker())
-    run = start(rita)
-    wait_for(rita, run, "completed")
+    run = rita.begin_work(WISH)
+    rita.wait_for_run(run, "completed")
     path = run.removeprefix(rita.portal.url)
     assert rita.post(f"{path}/retry", step="unknown").status_code == 404
     assert rita.open(f"{path}/artifacts/unknown.md").status == 404
@@ -132,8 +117,8 @@ def test_a_failed_step_says_why_and_is_done_again(rita, put):
             return super().perform(work, **options)
 
     put(Once())
-    run = start(rita)
-    page = wait_for(rita, run, "failed")
+    run = rita.begin_work(WISH)
+    page = rita.wait_for_run(run, "failed")
     assert "Nonsense came back." in page.text
     rita.submit("retry-1")
-    wait_for(rita, run, "completed")
+    rita.wait_for_run(run, "completed")

@@ -18,10 +18,6 @@ def is_asked_to_sign_in(page):
     return any(form.id == "kc-form-login" for form in page.forms)
 
 
-def user_of(admin, person):
-    return admin.get("users", params={"email": person.email, "exact": "true"}).json()[0]["id"]
-
-
 def callback(portal, **answer):
     query = {"iss": portal.services.settings.keycloak.issuer_url} | answer
     return "/auth/callback?" + "&".join(f"{name}={value}" for name, value in query.items())
@@ -37,7 +33,7 @@ def ines(portal):
 def test_session_that_keycloak_ends_is_over_at_once(portal, ines):
     assert ines.open("/account").url.endswith("/account")
     with portal.keycloak_admin() as admin:
-        admin.post(f"users/{user_of(admin, ines)}/logout").raise_for_status()
+        admin.post(f"users/{portal.user_id(ines)}/logout").raise_for_status()
     assert is_asked_to_sign_in(ines.open("/account"))
     ines.sign_in()
     assert ines.open("/account").url.endswith("/account")
@@ -63,7 +59,7 @@ def test_person_who_was_switched_off_is_out_at_the_next_check(portal, monkeypatc
     person = Person(portal, "Otto")
     person.sign_up()
     with portal.keycloak_admin() as admin:
-        user = admin.get(f"users/{user_of(admin, person)}").json()
+        user = admin.get(f"users/{portal.user_id(person)}").json()
         admin.put(f"users/{user['id']}", json=user | {"enabled": False}).raise_for_status()
     monkeypatch.setattr("portal.people.CHECK_SECONDS", 0)
     assert is_asked_to_sign_in(person.open("/account"))
@@ -121,9 +117,7 @@ def test_forged_logout_ends_nothing(portal, ines, token):
 
 
 def test_other_token_of_the_realm_is_no_logout_token(portal, ines):
-    subject = ""
-    with portal.keycloak_admin() as admin:
-        subject = user_of(admin, ines)
+    subject = portal.user_id(ines)
     with Session(portal.services.database.engine) as session:
         data = session.exec(select(Signin.data).where(Signin.subject == subject)).first()
     answer = ines.post("/auth/backchannel-logout", headers={}, logout_token=json.loads(data)["id_token"])
@@ -148,8 +142,7 @@ def test_keycloak_that_falls_silent_between_two_steps_is_told(portal, ines, monk
 def test_session_that_ends_while_a_page_is_made_stays_ended(portal, ines, monkeypatch):
     """The page changes the session after it was ended: what it writes must not bring it back."""
     ines.sign_in()
-    with portal.keycloak_admin() as admin:
-        subject = user_of(admin, ines)
+    subject = portal.user_id(ines)
 
     def ends(_):
         portal.services.signins.end(subject=subject)

@@ -82,15 +82,10 @@ def test_what_was_removed_already_is_no_mistake(tess):
 def test_somebody_has_to_stay_admin(tess):
     page = tess.open("/team")
     assert "/team/remove" not in page.html, "not offered for oneself"
-    user = _own_id(tess)
+    user = tess.portal.user_id(tess)
     for path, fields in (("/team/roles", {"role": "member"}), ("/team/remove", {"account": "may-go"})):
         answer = tess.post(path, user=user, **fields)
         assert answer.status_code == 409 and "Somebody has to stay admin." in answer.text
-
-
-def _own_id(person):
-    with person.portal.keycloak_admin() as admin:
-        return admin.get("users", params={"email": person.email, "exact": "true"}).json()[0]["id"]
 
 
 def test_invited_person_is_not_invited_twice(tess):
